@@ -1,0 +1,303 @@
+"""The run file, typed.
+
+    name = "gsm8k-pool"
+    lake = "lake"
+    [[benchmarks]]
+    name = "gsm8k"
+    [[models]]
+    name = "gemma-7b"
+    path = "google/gemma-7b"
+
+`load_run("run.toml")` gives a `RunFile` with every default filled in, every path resolved against the run file's folder
+and every `${NAME}` taken from the environment, or raises `UserError` naming the key and what was expected.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tasks.errors import UserError, nearest
+
+AnswerKind = Literal["number", "choice", "math", "text"]
+
+
+class Settings(BaseModel):
+    """Base of every section: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Benchmark(Settings):
+    """One of ours by name (embedded, gsm8k, mmlu), or a user's own table (`files`)."""
+
+    name: str
+    files: list[str] = []  # local JSONL, Parquet or CSV files instead of the hub
+    columns: dict[str, str] = {}  # our column → the file's column
+    answer_kind: AnswerKind | None = None
+    prompt: str | None = None  # a Jinja template file, or the name of one of ours; default: the benchmark's own
+    limit: dict[Literal["train", "validation", "test"], int] = {}  # at most so many queries of each split
+
+
+class Price(Settings):
+    """US dollars per million tokens."""
+
+    prompt: float = Field(0.0, ge=0)
+    completion: float = Field(0.0, ge=0)
+
+
+class Model(Settings):
+    """A member of the pool."""
+
+    name: str
+    path: str  # a hub name or a folder
+    revision: str | None = None
+    chat: bool = False  # put the prompt through the model's chat template
+    trust_remote_code: bool = False
+    price: Price | None = None
+
+
+class Sampling(Settings):
+    """How models are sampled. `k`, engine, buckets and chunk do not change what a sample says; the rest is the recipe."""
+
+    k: int = Field(10, ge=1, le=1000)
+    engine: Literal["auto", "transformers"] = "auto"
+    temperature: float = Field(0.7, ge=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    top_k: int = Field(0, ge=0)  # 0: off
+    repetition_penalty: float = Field(1.0, gt=0)
+    max_new_tokens: int = Field(750, ge=1)
+    stop_strings: list[str] = []
+    buckets: int = Field(16, ge=1, le=99)
+    chunk: int = Field(2000, ge=1)  # samples per file: what a killed worker loses at most
+
+
+class Router(BaseModel):
+    """A router: its name in the tables, its kind (default: the name), and settings that the kind itself checks."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str
+    kind: str = ""
+
+    @property
+    def of_kind(self) -> str:
+        """The kind of router that this is."""
+        return self.kind or self.name
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything beside name and kind."""
+        return dict(self.model_extra or {})
+
+
+class Evaluation(Settings):
+    """Policies to evaluate, and how figures get their intervals."""
+
+    policies: list[str] = ["argmax", "random", "prediction", "sorted-prediction"]
+    bootstrap: int = Field(2000, ge=100)  # resamples behind each interval
+
+
+class Splits(Settings):
+    """Shares cut by hash where a benchmark does not bring the split itself."""
+
+    validation: float = Field(0.15, gt=0, lt=0.5)  # of what is not test
+    test: float = Field(0.3, gt=0, lt=0.9)  # of everything
+
+
+class Import(Settings):
+    """Tables made elsewhere: JSONL, Parquet or CSV."""
+
+    files: list[str] = Field(min_length=1)
+    columns: dict[str, str] = {}  # our column → the file's column
+
+
+class RunFile(Settings):
+    """A run file with its defaults filled in."""
+
+    name: str = "manyminds"
+    lake: str = "lake"
+    seed: int = Field(0, ge=0)
+    benchmarks: list[Benchmark] = []
+    models: list[Model] = []
+    sampling: Sampling = Sampling()
+    outcomes: list[Import] = []
+    generations: list[Import] = []
+    splits: Splits = Splits()
+    routers: list[Router] = [Router(name="kmeans-tfidf")]
+    evaluation: Evaluation = Evaluation()
+    studies: dict[str, dict[str, Any]] = {}
+
+
+def load_run(
+    file: str | Path | None,
+    *,
+    settings: Sequence[str] = (),
+    outcomes: Sequence[str] = (),
+    lake: str | None = None,
+) -> RunFile:
+    """Read a run file, then lay `settings`, imported outcomes and the lake from the command line over it.
+
+    A setting ("sampling.k=20") counts as if it stood in the run file; the other paths are relative to where one stands.
+
+    Without a file, `outcomes` alone make a run with the default routers. Raises UserError.
+    """
+    content: dict[str, Any] = {}
+    if file is not None:
+        content = _from_environment(_parse(Path(file)), str(file))
+    for setting in settings:
+        _lay_over(content, setting)
+    content = _absolute(content, Path(file).resolve().parent if file is not None else Path.cwd())
+    if outcomes:
+        content["outcomes"] = [{"files": [_located(path, Path.cwd()) for path in outcomes]}]
+    if lake is not None:
+        content["lake"] = lake if "://" in lake else str(Path(lake).resolve())
+    try:
+        run = RunFile.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"{file or 'run'}: {_explain(error)}") from error
+    _check(run, str(file or "run"))
+    return run
+
+
+def _parse(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{file}: no such run file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{file}: not a TOML file: {error}") from error
+
+
+def _from_environment(value: Any, file: str) -> Any:
+    """Replace `${NAME}` in every text."""
+    if isinstance(value, dict):
+        return {key: _from_environment(item, file) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_from_environment(item, file) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def look_up(match: re.Match[str]) -> str:
+        if match[1] not in os.environ:
+            raise UserError(f"{file}: environment variable {match[1]} is not set, but ${{{match[1]}}} is used")
+        return os.environ[match[1]]
+
+    return re.sub(r"\$\{(\w+)\}", look_up, value)
+
+
+def _located(path: str, folder: Path) -> str:
+    return path if "://" in path else str((folder / Path(path).expanduser()).resolve())
+
+
+def _is_path(value: str) -> bool:
+    return value.startswith((".", "/", "~"))
+
+
+def _absolute(content: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Resolve paths against the run file's folder. A model or prompt that is no path there stays a name."""
+    if isinstance(content.get("lake"), str):
+        content["lake"] = _located(content["lake"], folder)
+    else:
+        content.setdefault("lake", str(folder / "lake"))
+    for section in ("benchmarks", "outcomes", "generations"):
+        for entry in _entries(content, section):
+            if isinstance(entry.get("files"), list):
+                entry["files"] = [_located(file, folder) if isinstance(file, str) else file for file in entry["files"]]
+    for section, key in (("benchmarks", "prompt"), ("models", "path"), ("routers", "encoder")):
+        for entry in _entries(content, section):
+            value = entry.get(key)
+            if isinstance(value, str) and (_is_path(value) or (folder / value).exists()):
+                entry[key] = _located(value, folder)
+    return content
+
+
+def _entries(content: Mapping[str, Any], section: str) -> list[dict[str, Any]]:
+    entries = content.get(section, [])
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _lay_over(content: dict[str, Any], setting: str) -> None:
+    """Apply one `key.key=value`; the value is TOML, or text if it is not. List entries go by number or by name."""
+    path, separator, text = setting.partition("=")
+    if not separator or not path:
+        raise UserError(f"--set {setting}: expected key=value, for instance sampling.k=20")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *folders, last = path.strip().split(".")
+    place: Any = content
+    for folder in folders:
+        place = _step(place, folder, setting)
+    if isinstance(place, list):
+        place[_index(place, last, setting)] = value
+    else:
+        place[last] = value
+
+
+def _step(place: Any, folder: str, setting: str) -> Any:
+    if isinstance(place, list):
+        return place[_index(place, folder, setting)]
+    inner = place.setdefault(folder, {})
+    if not isinstance(inner, dict | list):
+        raise UserError(f"--set {setting}: {folder!r} is a value, not a section")
+    return inner
+
+
+def _index(entries: list[Any], key: str, setting: str) -> int:
+    names = [entry.get("name") if isinstance(entry, dict) else None for entry in entries]
+    if key in names:
+        return names.index(key)
+    if key.isdigit() and int(key) < len(entries):
+        return int(key)
+    raise UserError(f"--set {setting}: no entry {key!r}; expected a number below {len(entries)} or a name")
+
+
+def _explain(error: ValidationError) -> str:
+    """The first mistake, in one line: where, what, and what was expected."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"]) or "the run file"
+    if first["type"] == "extra_forbidden":
+        section: Any = RunFile
+        for part in first["loc"][:-1]:
+            section = _section_of(section, part)
+        return f"unknown key {place!r}{nearest(str(first['loc'][-1]), section.model_fields)}"
+    if first["type"] == "missing":
+        return f"key {place!r} is missing"
+    return f"key {place!r}: {first['msg'][0].lower()}{first['msg'][1:]} (it is {first['input']!r})"
+
+
+def _section_of(section: Any, part: str | int) -> Any:
+    if isinstance(part, int):
+        return section
+    annotation = section.model_fields[part].annotation
+    inner = [kind for kind in getattr(annotation, "__args__", ()) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    return inner[0] if inner else annotation
+
+
+def _check(run: RunFile, file: str) -> None:
+    """What no single key can tell."""
+    for section, entries in (("benchmarks", run.benchmarks), ("models", run.models), ("routers", run.routers)):
+        names = [entry.name for entry in entries]
+        for name in names:
+            if names.count(name) > 1:
+                raise UserError(f"{file}: two entries of {section} are named {name!r}")
+            if not name.strip():
+                raise UserError(f"{file}: an entry of {section} has an empty name")
+    imported = bool(run.outcomes or run.generations)
+    if run.models and not run.benchmarks:
+        raise UserError(f"{file}: there are models but no [[benchmarks]] to ask them")
+    if run.benchmarks and not run.models:
+        raise UserError(f"{file}: there are benchmarks but no [[models]] to sample")
+    if not run.models and not imported:
+        raise UserError(f"{file}: nothing to do; expected [[benchmarks]] and [[models]], or [[outcomes]], or [[generations]]")
+    for model in run.models:
+        if _is_path(model.path) and not Path(model.path).is_dir():
+            raise UserError(f"{file}: model {model.name!r}: no folder {model.path}")

@@ -1,0 +1,21 @@
+"""What a user did that cannot work, said in one line.
+
+`UserError("votes.parquet: row 12: column 'score' is 'abc', expected a number from 0 to 1")`
+
+The command line prints the message and exits with code 2; nothing else is ever shown for it, so the message has to name
+the file, row or key and what was expected there.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(ValueError):
+    """Bad input. Its text is all that the user will see."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Say which known word was probably meant: `"; did you mean 'temperature'?"`, or list them all."""
+    words = sorted(known)
+    close = get_close_matches(word, words, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else f"; expected one of {', '.join(words)}"

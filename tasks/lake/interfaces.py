@@ -1,0 +1,37 @@
+"""Values that pass between folders: what a router learns from, what a policy chooses among."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Queries with what each model's answer to them is worth; what a router learns from.
+
+    `queries`: rows of the table, sorted by `query_id`. `labels`: float32 (queries, models), the reward in 0 … 1, NaN
+    where the model is missing on the query. `models`: names of the columns, sorted.
+    """
+
+    queries: pl.DataFrame
+    labels: npt.NDArray[np.float32]
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The models that a policy chooses among, sorted by name, with their mean reward on training queries.
+
+    Ties between models go to the one with the higher training accuracy, then to the first by name, so that the order of
+    rows or of models in any input cannot matter.
+    """
+
+    models: tuple[str, ...]
+    training_accuracy: npt.NDArray[np.float64]  # (models,)
+
+    @property
+    def order(self) -> npt.NDArray[np.int64]:
+        """Indices of the models, best on training queries first: the order in which ties are broken."""
+        return np.lexsort((np.arange(len(self.models)), -self.training_accuracy)).astype(np.int64)

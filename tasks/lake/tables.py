@@ -1,0 +1,165 @@
+"""The six tables: every column with its type, unit and meaning, in this one place, checked at every write.
+
+    queries → generations → votes → scores → routes → metrics
+
+One row of `votes`: query 5f0c…, model "ledger", `answers` ["11", "11", "12", …], `majority` "11", `agreement` 0.8,
+`correct` true. A new column goes here first; nothing else knows the schemas.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+TEXTS = pl.List(pl.String)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its Polars type, whether it may be null, and what it means (with its unit)."""
+
+    dtype: pl.DataType | type[pl.DataType]
+    meaning: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its columns in order, and the columns whose values together name a row."""
+
+    name: str
+    columns: dict[str, Column]
+    key: tuple[str, ...]
+    hive: tuple[str, ...] = ()  # columns that stand in the path (`model=ledger/`) and not in the file
+
+    @property
+    def schema(self) -> dict[str, pl.DataType | type[pl.DataType]]:
+        """Column name → Polars type, with the columns of the path."""
+        return {name: column.dtype for name, column in self.columns.items()}
+
+
+QUERIES = Table(
+    "queries",
+    {
+        "query_id": Column(pl.String, "content hash of benchmark, question and choices: 16 hexadecimal digits"),
+        "source_id": Column(pl.String, "the id that the query came with"),
+        "benchmark": Column(pl.String, "name of the benchmark"),
+        "split": Column(pl.String, "train, validation or test"),
+        "subject": Column(pl.String, "subject inside the benchmark", nullable=True),
+        "question": Column(pl.String, "what is asked"),
+        "choices": Column(TEXTS, "the options, in order of their letters; null where there are none", nullable=True),
+        "gold": Column(pl.String, "the right answer: a number, a letter, an expression or a text", nullable=True),
+        "answer_kind": Column(pl.String, "number, choice, math or text: how answers are read; null for imported outcomes", nullable=True),
+    },
+    key=("query_id",),
+)
+
+GENERATIONS = Table(
+    "generations",
+    {
+        "query_id": Column(pl.String, "the query"),
+        "model": Column(pl.String, "the model, as named in the run file"),
+        "recipe": Column(pl.String, "hash of all that changes what the model would say"),
+        "bucket": Column(pl.String, "the slice of the queries under which the file was written"),
+        "sample": Column(pl.Int32, "number of the sample, 0 … k-1"),
+        "seed": Column(pl.Int64, "seed of the sample", nullable=True),
+        "text": Column(pl.String, "the completion, without the prompt; untrusted"),
+        "finish_reason": Column(pl.String, "stop, length (cut off), prompt-too-long (nothing generated), or as imported", nullable=True),
+        "prompt_tokens": Column(pl.Int32, "tokens in the prompt", nullable=True),
+        "completion_tokens": Column(pl.Int32, "tokens generated", nullable=True),
+        "latency_s": Column(pl.Float64, "seconds from the start of the sample's batch to its last token", nullable=True),
+    },
+    key=("query_id", "model", "recipe", "sample"),
+    hive=("model", "recipe", "bucket"),
+)
+
+VOTES = Table(
+    "votes",
+    {
+        "query_id": Column(pl.String, "the query"),
+        "model": Column(pl.String, "the model"),
+        "recipe": Column(pl.String, "hash of the recipe; 'imported' for outcomes made elsewhere"),
+        "k": Column(pl.Int32, "samples drawn; null for imported outcomes", nullable=True),
+        "answers": Column(TEXTS, "what was read from each sample, in order; null where nothing could be read", nullable=True),
+        "majority": Column(pl.String, "the most frequent answer; ties go to the one seen first; null if none could be read", nullable=True),
+        "agreement": Column(pl.Float64, "share of the valid samples that voted for the majority, 0 … 1", nullable=True),
+        "runner_up": Column(pl.String, "the second most frequent answer", nullable=True),
+        "valid": Column(pl.Int32, "samples from which an answer could be read", nullable=True),
+        "correct": Column(pl.Boolean, "the majority equals gold (imported outcomes: score above one half)"),
+        "success_rate": Column(pl.Float64, "share of all samples equal to gold (imported outcomes: the score), 0 … 1"),
+        "ambiguous": Column(pl.Boolean, "the majority did not win outright: it tied, or has less than half of the valid samples"),
+        "cost_usd": Column(pl.Float64, "mean cost of one sample, US dollars", nullable=True),
+        "latency_s": Column(pl.Float64, "mean latency of one sample, seconds", nullable=True),
+    },
+    key=("query_id", "model", "recipe"),
+)
+
+SCORES = Table(
+    "scores",
+    {
+        "query_id": Column(pl.String, "the query"),
+        "router": Column(pl.String, "the router, as named in the run file"),
+        "model": Column(pl.String, "the model"),
+        "confidence": Column(pl.Float32, "the router's confidence that the model can answer the query, 0 … 1"),
+    },
+    key=("query_id", "router", "model"),
+)
+
+ROUTES = Table(
+    "routes",
+    {
+        "query_id": Column(pl.String, "the query"),
+        "router": Column(pl.String, "the router"),
+        "policy": Column(pl.String, "the policy that chose"),
+        "model": Column(pl.String, "the model that was chosen"),
+        "confidence": Column(pl.Float32, "the router's confidence in the chosen model, 0 … 1"),
+    },
+    key=("query_id", "router", "policy"),
+)
+
+METRICS = Table(
+    "metrics",
+    {
+        "study": Column(pl.String, "what the figure belongs to: 'evaluation', or a study's name"),
+        "benchmark": Column(pl.String, "the benchmark; null: all of them", nullable=True),
+        "subject": Column(pl.String, "the subject; null: all of them", nullable=True),
+        "split": Column(pl.String, "the split whose queries were counted", nullable=True),
+        "model": Column(pl.String, "the model, where the figure is about one", nullable=True),
+        "router": Column(pl.String, "the router or baseline", nullable=True),
+        "policy": Column(pl.String, "the policy", nullable=True),
+        "metric": Column(pl.String, "what was measured"),
+        "value": Column(pl.Float64, "the figure", nullable=True),
+        "ci_low": Column(pl.Float64, "lower end of its 95 % interval", nullable=True),
+        "ci_high": Column(pl.Float64, "upper end of its 95 % interval", nullable=True),
+        "n": Column(pl.Int64, "queries behind the figure", nullable=True),
+    },
+    key=("study", "benchmark", "subject", "split", "model", "router", "policy", "metric"),
+)
+
+TABLES = {table.name: table for table in (QUERIES, GENERATIONS, VOTES, SCORES, ROUTES, METRICS)}
+
+
+def check(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return `frame` with the table's columns, in order and of the right types.
+
+    Raises ValueError (a defect of ours, not of the user's) for a missing or unknown column, a type that cannot be
+    cast without loss, a null where none may be, a share outside 0 … 1, or two rows with the same key.
+    """
+    missing, unknown = set(table.columns) - set(frame.columns), set(frame.columns) - set(table.columns)
+    if missing or unknown:
+        raise ValueError(f"table {table.name}: missing columns {sorted(missing)}, unknown columns {sorted(unknown)}")
+    frame = frame.select(pl.col(name).cast(column.dtype, strict=True) for name, column in table.columns.items())
+    for name, column in table.columns.items():
+        if not column.nullable and frame[name].null_count():
+            raise ValueError(f"table {table.name}: column {name!r} has nulls")
+        if "0 … 1" in column.meaning and not frame.filter((pl.col(name) < 0) | (pl.col(name) > 1) | pl.col(name).is_nan()).is_empty():
+            raise ValueError(f"table {table.name}: column {name!r} is outside 0 … 1")
+    double = frame.select(table.key).is_duplicated()
+    if double.any():
+        row = frame.filter(double).row(0, named=True)
+        raise ValueError(f"table {table.name}: two rows for { ({key: row[key] for key in table.key}) }")
+    return frame
+
+
+def empty(table: Table) -> pl.DataFrame:
+    """The table without a row."""
+    return pl.DataFrame(schema=table.schema)

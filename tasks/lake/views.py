@@ -1,0 +1,46 @@
+"""What more than one folder needs to see in the tables: what a router reads, what an answer is worth.
+
+A *reward* is what a query's answer counts for: 1 or 0 by the majority vote where the model was sampled; the score itself
+(for instance 0.7, seven of ten samples right) where an outcome was imported and there was no vote.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def reward() -> pl.Expr:
+    """Expression over `votes`: what the model's answer counts for, Float64 in 0 … 1."""
+    return pl.when(pl.col("k").is_null()).then(pl.col("success_rate")).otherwise(pl.col("correct").cast(pl.Float64)).alias("reward")
+
+
+def pool(votes: pl.DataFrame) -> list[str]:
+    """Names of the models that have votes, sorted: the order of models everywhere."""
+    return sorted(votes["model"].unique().to_list())
+
+
+def matrix(votes: pl.DataFrame, query_ids: Sequence[str], models: Sequence[str], value: pl.Expr) -> npt.NDArray[np.float32]:
+    """`value` of each (query, model) as float32 (queries, models); NaN where the model is missing on the query."""
+    rows = {query_id: row for row, query_id in enumerate(query_ids)}
+    columns = {model: column for column, model in enumerate(models)}
+    cells = votes.select("query_id", "model", value.alias("value")).filter(
+        pl.col("query_id").is_in(list(rows)) & pl.col("model").is_in(list(columns))
+    )
+    table = np.full((len(rows), len(columns)), np.nan, dtype=np.float32)
+    at_row = cells["query_id"].replace_strict(rows, return_dtype=pl.Int64).to_numpy()
+    at_column = cells["model"].replace_strict(columns, return_dtype=pl.Int64).to_numpy()
+    table[at_row, at_column] = cells["value"].cast(pl.Float32).fill_null(np.nan).to_numpy()
+    return table
+
+
+def question_texts(queries: pl.DataFrame) -> list[str]:
+    """What a router reads of each query: the question, and its options on a line each: "(A) black"."""
+    texts = []
+    for question, choices in queries.select("question", "choices").iter_rows():
+        options = [f"({letter}) {choice}" for letter, choice in zip(LETTERS, choices or (), strict=False)]
+        texts.append("\n".join([question, *options]))
+    return texts
