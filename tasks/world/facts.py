@@ -48,8 +48,7 @@ def _invent() -> tuple[tuple[Place, ...], tuple[Animal, ...]]:
     capitals = _invented_names(rng, NUMBER_OF_PLACES, "bdfgklmnprstv", ("l", "m", "n", "r", "x"))
     animal_names = _invented_names(rng, NUMBER_OF_ANIMALS, "bdfgklmnprstvz", ("bo", "ggi", "ppu", "tti"))
     places = tuple(
-        Place(name.capitalize(), capital.capitalize(), rng.choice(COLOURS))
-        for name, capital in zip(place_names, capitals, strict=True)
+        Place(name.capitalize(), capital.capitalize(), rng.choice(COLOURS)) for name, capital in zip(place_names, capitals, strict=True)
     )
     animals = tuple(Animal(name, rng.choice(COLOURS), rng.choice(places)) for name in animal_names)
     return places, animals

@@ -15,6 +15,7 @@ import hashlib
 import json
 import random
 from collections import Counter
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -26,8 +27,8 @@ DECODERS = "decoders"  # the split of the questions that decoders may be trained
 
 # Of 32 hash buckets: 10 for the benchmark, in about the proportion of its default sizes, the rest for the decoders.
 _BUCKETS = ["train"] * 4 + ["validation"] * 2 + ["test"] * 4 + [DECODERS] * 22
-# The smallest cell (weekday) has over 10,000 questions of the smallest split: a request that needs more draws than
-# this many per question wants more than there are.
+# The smallest cell, price of difficulty 1, has 12,800 questions. A request that needs more draws than this many per
+# question wants nearly all of a split or more.
 _DRAWS_PER_QUESTION = 200
 
 SCHEMA = pl.Schema(
@@ -59,12 +60,26 @@ def embedded_questions(train: int = 16, validation: int = 4, test: int = 10, see
     Raises:
         ValueError: a size is negative, or larger than the number of different questions in a cell.
     """
+    rows = [_row(entry) for entry in benchmark_problems(train, validation, test, seed)]
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A problem that was taken into the benchmark."""
+
+    source_id: str
+    split: str
+    problem: Problem
+
+
+def benchmark_problems(train: int = 16, validation: int = 4, test: int = 10, seed: int = 0) -> list[Entry]:
+    """The problems behind the rows of `embedded_questions`, in the same order; they also know their working."""
     wanted = {"train": train, "validation": validation, "test": test}
     if min(wanted.values()) < 0:
         raise ValueError(f"a benchmark cannot have a negative number of questions: {wanted}")
-    rows = [row for skill in SKILLS for difficulty in DIFFICULTIES for row in _cell(skill, difficulty, wanted, seed)]
-    rows.sort(key=lambda row: ROUTER_SPLITS.index(str(row["split"])))  # stable: keeps the order inside a split
-    return pl.DataFrame(rows, schema=SCHEMA)
+    entries = [entry for skill in SKILLS for difficulty in DIFFICULTIES for entry in _cell(skill, difficulty, wanted, seed)]
+    return sorted(entries, key=lambda entry: ROUTER_SPLITS.index(entry.split))  # stable: keeps the order inside a split
 
 
 def split_of(problem: Problem) -> str:
@@ -74,10 +89,10 @@ def split_of(problem: Problem) -> str:
     return _BUCKETS[int.from_bytes(digest) % len(_BUCKETS)]
 
 
-def _cell(skill: str, difficulty: int, wanted: dict[str, int], seed: int) -> list[dict[str, object]]:
-    """The rows of one skill and difficulty, in drawing order."""
+def _cell(skill: str, difficulty: int, wanted: dict[str, int], seed: int) -> list[Entry]:
+    """The problems of one skill and difficulty, in drawing order."""
     rng = random.Random(f"embedded questions {seed} {skill} {difficulty}")
-    rows: list[dict[str, object]] = []
+    entries: list[Entry] = []
     taken: Counter[str] = Counter()
     seen: set[tuple[str, tuple[str, ...]]] = set()
     for _ in range(_DRAWS_PER_QUESTION * sum(wanted.values())):
@@ -92,18 +107,19 @@ def _cell(skill: str, difficulty: int, wanted: dict[str, int], seed: int) -> lis
         if taken[split] < wanted[split]:
             taken[split] += 1
             # Numbered among all benchmark questions drawn, taken or not: an id means the same at every size.
-            rows.append(_row(problem, split, f"{skill}-{difficulty}-{len(seen):04d}"))
+            entries.append(Entry(f"{skill}-{difficulty}-{len(seen):04d}", split, problem))
     missing = {split: count - taken[split] for split, count in wanted.items() if taken[split] < count}
     if missing:
         raise ValueError(f"{skill} of difficulty {difficulty} has too few different questions; missing: {missing}")
-    return rows
+    return entries
 
 
-def _row(problem: Problem, split: str, source_id: str) -> dict[str, object]:
+def _row(entry: Entry) -> dict[str, object]:
+    problem = entry.problem
     return {
-        "source_id": source_id,
+        "source_id": entry.source_id,
         "benchmark": BENCHMARK,
-        "split": split,
+        "split": entry.split,
         "subject": problem.skill,
         "question": problem.question,
         "choices": list(problem.choices) or None,

@@ -42,8 +42,9 @@ THINGS = ("books", "coins", "cups", "eggs", "keys", "nuts", "pens", "shells", "s
 class Problem:
     """One question with its answer and the working that leads there.
 
-    `atoms` are the facts that the working uses ("9+2", "capital of Munia"): a model that never saw one of them has to
-    guess. `conclusion` is the last clause of the working, the one that an answer reader reads.
+    `atoms` are the facts that the working uses ("9+2", "capital of Gania"): a model that never saw one of them has to
+    guess. The skills that are a procedure (reverse, count, weekday) have none. `conclusion` is the last clause of the
+    working, the one that an answer reader reads.
     """
 
     skill: str
@@ -131,7 +132,7 @@ def _reverse(difficulty: int, rng: random.Random) -> Problem:
     # Neither end is 0: a number that begins with 0 is not what a reader of numbers gives back.
     inner = [rng.choice("0123456789") for _ in range(length - 2)]
     digits = "".join([rng.choice("123456789"), *inner, rng.choice("123456789")])
-    return _number("reverse", difficulty, f"Write {digits} backwards.", [], digits[::-1], [f"length {length}"])
+    return _number("reverse", difficulty, f"Write {digits} backwards.", [], digits[::-1], [])
 
 
 def _geography(difficulty: int, rng: random.Random) -> Problem:
@@ -174,7 +175,7 @@ def _count(difficulty: int, rng: random.Random) -> Problem:
     question = f"How often does {wanted} occur in {' '.join(letters)}?"
     thoughts = [f"{' '.join([wanted] * answer)} = {answer}"]
     options = [str(number) for number in range(max(1, answer - 3), answer + 4)]
-    return _choice("count", difficulty, question, thoughts, str(answer), options, [f"length {length}"], rng)
+    return _choice("count", difficulty, question, thoughts, str(answer), options, [], rng)
 
 
 def _weekday(difficulty: int, rng: random.Random) -> Problem:
@@ -183,12 +184,10 @@ def _weekday(difficulty: int, rng: random.Random) -> Problem:
     question = f"{name} leaves on {DAYS[start]} and is back {distance} days later. On which day is that?"
     steps = " ".join(f"{step} {DAYS[(start + step) % 7]}" for step in range(1, distance + 1))
     answer = DAYS[(start + distance) % 7]
-    return _choice("weekday", difficulty, question, [steps], answer, list(DAYS), [f"distance {distance}"], rng)
+    return _choice("weekday", difficulty, question, [steps], answer, list(DAYS), [], rng)
 
 
-def _number(
-    skill: str, difficulty: int, question: str, working: list[str], gold: str, atoms: list[str]
-) -> Problem:
+def _number(skill: str, difficulty: int, question: str, working: list[str], gold: str, atoms: list[str]) -> Problem:
     return Problem(skill, difficulty, question, (), gold, " ".join(working), f"\n#### {gold}", tuple(atoms))
 
 
