@@ -18,6 +18,7 @@ import polars as pl
 from fsspec.implementations.local import LocalFileSystem
 
 from tasks.errors import UserError
+from tasks.lake.fingerprints import fingerprint
 from tasks.lake.tables import Table, check, empty
 
 
@@ -89,14 +90,17 @@ class Lake:
 
 
 def write_table(lake: Lake, table: Table, frame: pl.DataFrame, path: str) -> str:
-    """Check `frame` against the table's schema and write it as the one Parquet file `LAKE/<table>/<path>`.
+    """Check `frame` against the table's schema and write it as one Parquet file below `LAKE/<table>/`.
 
-    `path` ends in ".parquet"; columns of the path (`Table.hive`) are left out of the file. Returns the path in the lake.
+    `path` is the file's, ending in ".parquet", or a folder's, ending in "/": then the file is named by its content, so that
+    a step that is redone and comes to the same rows leaves everything downstream as it was. Columns of the path
+    (`Table.hive`) are left out of the file. Returns the path in the lake.
     """
     buffer = io.BytesIO()
     check(table, frame).drop(table.hive).write_parquet(buffer, compression="zstd")
-    full = f"{table.name}/{path}"
-    lake.write(full, buffer.getvalue())
+    content = buffer.getvalue()
+    full = f"{table.name}/{path}" + (f"{fingerprint(content)}.parquet" if path.endswith("/") else "")
+    lake.write(full, content)
     return full
 
 
