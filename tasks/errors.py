@@ -19,3 +19,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     words = sorted(known)
     close = get_close_matches(word, words, n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else f"; expected one of {', '.join(words)}"
+
+
+class ShardsFailed(RuntimeError):
+    """Some shards could not be sampled. Its text names them; all others are in the lake, and the next run does only these."""

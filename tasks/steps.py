@@ -115,10 +115,21 @@ def stored(run: RunFile, step: Task[Any, Any]) -> Task[Any, Any]:
 
 
 def publish(run: RunFile, table: str, results: Sequence[Written]) -> list[str]:
-    """Make a table consist of what these steps wrote, and return its paths."""
-    paths = [path for written in results for path in cast(dict[str, list[str]], written).get(table, [])]
+    """Make a table consist of what these steps wrote to it, and return its paths."""
+    paths = sorted(path for written in results for path in cast(dict[str, list[str]], written).get(table, []))
     keep_only(Lake(run.lake), TABLES[table], paths)
     return paths
+
+
+def check_names(run: RunFile) -> None:
+    """Refuse a router, a setting of it or a policy that there is not, before anything is paid for. Raises UserError."""
+    from tasks.policies import make_policy
+    from tasks.routers import make_router
+
+    for router in run.routers:
+        make_router(router, run.seed)
+    for policy in run.evaluation.policies:
+        make_policy(policy, run.seed)
 
 
 def _contents(files: Sequence[str]) -> list[str]:
@@ -263,9 +274,11 @@ def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "S
 # ── votes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def imported_shards(run: RunFile, generations: Sequence[str]) -> list[Shard]:
+def imported_shards(run: RunFile, written: Written) -> list[Shard]:
     """One shard per model and recipe among the imported generations."""
-    names = read_table(Lake(run.lake), GENERATIONS, generations, ["model", "recipe"]).unique().sort("model", "recipe")
+    if not written.get("generations"):
+        return []
+    names = read_table(Lake(run.lake), GENERATIONS, written["generations"], ["model", "recipe"]).unique().sort("model", "recipe")
     return [Shard(model, recipe, Bucket(0, 1), ()) for model, recipe in names.iter_rows()]
 
 

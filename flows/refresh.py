@@ -1,0 +1,93 @@
+"""The whole DAG: queries → generations → votes → scores → routes → metrics, and the report.
+
+Only what is missing is sampled, and only what that changes is redone.
+"""
+
+import logging
+from typing import cast
+
+from prefect import flow, unmapped
+
+from flows.sampling import sample_model
+from tasks import steps
+from tasks.config import Router, RunFile
+from tasks.errors import ShardsFailed
+
+logger = logging.getLogger("manyminds")
+
+# What every router has to beat. They choose by their own confidence and by nothing else.
+BASELINES = [Router(name="best-single"), Router(name="benchmark")]
+
+
+@flow(name="refresh", flow_run_name="refresh {run.name}", validate_parameters=False)
+def refresh(run: RunFile) -> str:
+    """Sample what is missing, then redo what that changes. Returns where the report is.
+
+    Raises UserError for bad input, and ShardsFailed if some shards could not be sampled.
+    """
+    steps.check_names(run)
+    gathered = gather(run)
+    queries = steps.publish(run, "queries", gathered)
+    sample(run, queries)
+    votes = steps.publish(run, "votes", [*gathered, *label(run, queries, gathered)])
+    routed = [route(run, router, queries, votes) for router in [*BASELINES, *run.routers]]
+    tables = {
+        "queries": queries,
+        "votes": votes,
+        "scores": steps.publish(run, "scores", routed),
+        "routes": steps.publish(run, "routes", routed),
+    }
+    seconds = {router.name: written["seconds_per_query"] for router, written in zip([*BASELINES, *run.routers], routed, strict=True)}
+    evaluated = steps.stored(run, steps.evaluate)(run, tables, seconds)
+    tables["metrics"] = steps.publish(run, "metrics", [evaluated])
+    notes = [note for written in gathered for note in written["notes"]]
+    return cast(str, steps.report(run, tables, notes))
+
+
+@flow(name="label", flow_run_name="label {run.name}", validate_parameters=False)
+def relabel(run: RunFile) -> list[str]:
+    """Read all answers again and vote, without sampling. Returns the paths of `votes`."""
+    gathered = gather(run)
+    queries = steps.publish(run, "queries", gathered)
+    return steps.publish(run, "votes", [*gathered, *label(run, queries, gathered)])
+
+
+def gather(run: RunFile) -> list[steps.Written]:
+    """Load the benchmarks, and import what was made elsewhere."""
+    gathered = [steps.stored(run, steps.load_queries)(run, benchmark) for benchmark in run.benchmarks]
+    if run.outcomes:
+        gathered.append(steps.stored(run, steps.import_outcomes)(run))
+    if run.generations:
+        gathered.append(steps.stored(run, steps.import_generations)(run))
+    return gathered
+
+
+def sample(run: RunFile, queries: list[str]) -> None:
+    """One flow run per model that lacks samples. All of them run, whichever fails."""
+    failed = []
+    for model in run.models:
+        lacking = sum(count for _, count in steps.plan(run, model, queries))
+        logger.info("sample %s: %s", model.name, f"{lacking:,} samples to draw" if lacking else "nothing to draw")
+        if lacking:
+            state = sample_model(run, model.name, queries, return_state=True)
+            if not state.is_completed():
+                failed.append(state.message or f"{model.name}: {state.name}")
+    if failed:
+        raise ShardsFailed("\n".join(failed))
+
+
+def label(run: RunFile, queries: list[str], gathered: list[steps.Written]) -> list[steps.Written]:
+    """Vote, shard by shard."""
+    shards = [shard for model in run.models for shard in steps.shards_of(run, model)]
+    shards += [shard for written in gathered for shard in steps.imported_shards(run, written)]
+    futures = steps.stored(run, steps.vote).map(unmapped(run), shards, queries=unmapped(queries))
+    return [future.result() for future in futures]
+
+
+def route(run: RunFile, router: Router, queries: list[str], votes: list[str]) -> steps.Written:
+    """Train a router, let it score every query, and let the policies choose."""
+    policies = ["argmax"] if router in BASELINES else run.evaluation.policies
+    trained = steps.stored(run, steps.train)(run, router, queries, votes)
+    scored = steps.stored(run, steps.score)(run, router, trained, queries)
+    chosen = steps.stored(run, steps.choose)(run, router.name, policies, scored["scores"], queries, votes)
+    return cast(steps.Written, trained | scored | chosen)
