@@ -124,10 +124,10 @@ def publish(run: RunFile, table: str, results: Sequence[Written]) -> list[str]:
 def check_names(run: RunFile) -> None:
     """Refuse a router, a setting of it or a policy that there is not, before anything is paid for. Raises UserError."""
     from tasks.policies import make_policy
-    from tasks.routers import make_router
+    from tasks.routers import check_settings
 
     for router in run.routers:
-        make_router(router, run.seed)
+        check_settings(router)
     for policy in run.evaluation.policies:
         make_policy(policy, run.seed)
 
@@ -225,23 +225,26 @@ def shards_of(run: RunFile, model: Model) -> list[Shard]:
     ]
 
 
-def queries_of(run: RunFile, shard: Shard, queries: Sequence[str]) -> pl.DataFrame:
-    """The rows of `queries` in the shard, sorted by `query_id`."""
-    rows = read_table(Lake(run.lake), QUERIES, queries)
-    return rows.filter(shard.bucket.holds() & pl.col("benchmark").is_in(shard.benchmarks)).sort("query_id")
+def in_shard(queries: pl.DataFrame, shard: Shard) -> pl.DataFrame:
+    """The rows of `queries` that lie in the shard, sorted by `query_id`."""
+    return queries.filter(shard.bucket.holds() & pl.col("benchmark").is_in(shard.benchmarks)).sort("query_id")
+
+
+def lacking(run: RunFile, model: Model, queries: pl.DataFrame) -> list[tuple[Shard, int]]:
+    """How many samples each shard of the model still lacks."""
+    from tasks.sampling.plan import missing
+
+    lake, k = Lake(run.lake), run.sampling.k
+    return [
+        (shard, missing(lake, shard.model, shard.recipe, shard.bucket, in_shard(queries, shard)["query_id"], k).height)
+        for shard in shards_of(run, model)
+    ]
 
 
 @task(task_run_name="plan {model.name}", persist_result=False)
 def plan(run: RunFile, model: Model, queries: Sequence[str]) -> list[tuple[Shard, int]]:
-    """How many samples each shard of the model still lacks."""
-    from tasks.sampling.plan import missing
-
-    lake = Lake(run.lake)
-    lacking = []
-    for shard in shards_of(run, model):
-        wanted = queries_of(run, shard, queries)["query_id"]
-        lacking.append((shard, missing(lake, shard.model, shard.recipe, shard.bucket, wanted, run.sampling.k).height))
-    return lacking
+    """Samples wanted, less samples present: what each shard of the model lacks."""
+    return lacking(run, model, read_table(Lake(run.lake), QUERIES, queries))
 
 
 @task(
@@ -265,7 +268,7 @@ def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "S
 
     model = next(model for model in run.models if model.name == shard.model)
     recipe = next(recipe for recipe, _ in recipes_of(run, model) if recipe.id == shard.recipe)
-    rows = queries_of(run, shard, queries)
+    rows = in_shard(read_table(Lake(run.lake), QUERIES, queries), shard)
     return sample_shard(
         Lake(run.lake), sampler, shard.model, recipe, shard.bucket, rows, run.sampling.k, run.seed, run.sampling.chunk, progress
     )
@@ -304,10 +307,9 @@ def vote(run: RunFile, shard: Shard, queries: Sequence[str]) -> Written:
 
     lake = Lake(run.lake)
     rows = read_table(lake, QUERIES, queries).filter(shard.bucket.holds()).sort("query_id")
-    if shard.benchmarks:
-        rows = rows.filter(pl.col("benchmark").is_in(shard.benchmarks))
-    files = generation_files(lake, shard.model, shard.recipe, shard.bucket)
-    generations = read_table(lake, GENERATIONS, files).filter(pl.col("query_id").is_in(rows["query_id"].to_list()))
+    generations = read_table(lake, GENERATIONS, generation_files(lake, shard.model, shard.recipe, shard.bucket))
+    rows = rows.filter(pl.col("query_id").is_in(generations["query_id"].unique().to_list()))
+    generations = generations.filter(pl.col("query_id").is_in(rows["query_id"].to_list()))
     prices = {model.name: model.price for model in run.models if model.price is not None}
     votes = vote(generations, rows, _k_of(run, shard), prices)
     return {"votes": [write_table(lake, VOTES, votes, f"{folder_name(shard.model)}/{shard.bucket.label}/")]}

@@ -1,0 +1,195 @@
+"""`manyminds`: the commands, their options, and what the user sees when something is wrong.
+
+    manyminds run infra/runs/demo.toml
+
+Exit codes: 0, done; 1, something failed and can be run again; 2, bad input, in one line. Whatever is heavy is imported by
+the command that needs it, so that `manyminds --help` answers at once.
+"""
+
+import argparse
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+from tasks.errors import ShardsFailed, UserError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options) or 0)
+    except UserError as error:
+        print(f"manyminds: {error}", file=sys.stderr)
+        return 2
+    except ShardsFailed as error:
+        print(f"manyminds: some shards could not be sampled; run again to sample only these:\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("manyminds: stopped; run again to go on from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="manyminds", description="Build, evaluate and use a router for a pool of language models.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = _command(commands, "run", "the whole DAG; only what is missing", _run)
+    _run_file(run, optional=True)
+    run.add_argument("--outcomes", nargs="+", metavar="FILE", default=[], help="outcomes made elsewhere: benchmark, question, model, score")
+
+    _run_file(_command(commands, "plan", "what would be sampled; nothing is run", _plan))
+    _run_file(_command(commands, "label", "read all answers again and vote; no sampling", _label))
+
+    report = _command(commands, "report", "write the report and open it", _report)
+    _run_file(report, optional=True)
+    report.add_argument("--outcomes", nargs="+", metavar="FILE", default=[], help=argparse.SUPPRESS)
+
+    route = _command(commands, "route", "which model to ask", _route)
+    _lake(route)
+    _router(route)
+    route.add_argument("question", nargs="?", help="the question")
+    route.add_argument("--file", metavar="QUERIES", help="Parquet, JSONL or CSV with a column 'question' (and 'choices')")
+
+    explain = _command(commands, "explain", "why a question goes to a model", _explain)
+    _lake(explain)
+    _router(explain)
+    explain.add_argument("question", help="the question")
+
+    show = _command(commands, "show", "one query: samples, votes, confidences, routes", _show)
+    _lake(show)
+    show.add_argument("query", help="its query_id, its source_id or a part of its text")
+
+    _lake(_command(commands, "status", "the lake at a glance", _status))
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, words: str, function: object
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
+    command.set_defaults(command=function)
+    return command
+
+
+def _run_file(command: argparse.ArgumentParser, optional: bool = False) -> None:
+    command.add_argument("file", nargs="?" if optional else None, metavar="FILE.toml", help="the run file")
+    command.add_argument("--lake", metavar="L", help="a folder or s3://bucket/prefix, instead of the run file's")
+    command.add_argument(
+        "--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="as if it stood in the run file: sampling.k=20"
+    )
+
+
+def _lake(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--lake", metavar="L", required=True, help="a folder or s3://bucket/prefix")
+
+
+def _router(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--router", metavar="R", help="default: the one that did best on validation queries")
+    command.add_argument("--policy", metavar="P", help="default: the one that did best on validation queries")
+
+
+def _load(options: argparse.Namespace) -> "RunFile":  # noqa: F821
+    from tasks.config import load_run
+
+    return load_run(options.file, settings=options.settings, outcomes=getattr(options, "outcomes", []), lake=options.lake)
+
+
+def _quiet_prefect() -> None:
+    """Prefect in place: its own server for the time of the run, its log for its UI, ours for the terminal.
+
+    Only defaults: whoever has set these, or has a server, keeps what they have.
+    """
+    for name, value in {
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "manyminds",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    }.items():
+        os.environ.setdefault(name, value)
+    started = time.monotonic()
+
+    class Line(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return f"{time.monotonic() - started:6.1f} s  {record.getMessage()}"
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(Line())
+    logger = logging.getLogger("manyminds")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+
+def _run(options: argparse.Namespace) -> None:
+    run = _load(options)
+    _quiet_prefect()
+    from flows.refresh import refresh
+
+    logging.getLogger("manyminds").info("%s: lake %s", run.name, run.lake)
+    report = refresh(run)
+    from flows.lookups import print_verdict
+
+    print_verdict(run.lake)
+    print(f"\nReport: {report}")
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from flows.lookups import print_plan
+
+    print_plan(_load(options))
+
+
+def _label(options: argparse.Namespace) -> None:
+    run = _load(options)
+    _quiet_prefect()
+    from flows.refresh import relabel
+
+    print(f"{len(relabel(run))} files of votes in {run.lake}")
+
+
+def _report(options: argparse.Namespace) -> None:
+    import webbrowser
+
+    _run(options)
+    from tasks.lake.files import Lake
+
+    lake = Lake(_load(options).lake)
+    if lake.is_local:
+        webbrowser.open(f"file://{lake.location('report.html')}")
+
+
+def _route(options: argparse.Namespace) -> None:
+    from flows.lookups import print_routes
+
+    if (options.question is None) == (options.file is None):
+        raise UserError("route: expected a question or --file, and not both")
+    print_routes(options.lake, options.question, options.file, options.router, options.policy)
+
+
+def _explain(options: argparse.Namespace) -> None:
+    from flows.lookups import print_explanation
+
+    print_explanation(options.lake, options.question, options.router, options.policy)
+
+
+def _show(options: argparse.Namespace) -> None:
+    from flows.lookups import print_query
+
+    print_query(options.lake, options.query)
+
+
+def _status(options: argparse.Namespace) -> None:
+    from flows.lookups import print_status
+
+    print_status(options.lake)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,267 @@
+"""Commands that only read a lake: plan, route, explain, show, status, and the verdict after a run.
+
+What is printed of questions, answers and model names is untrusted text: control characters are replaced, and nothing in it
+is taken for markup.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from tasks.config import RunFile
+from tasks.errors import UserError, nearest
+from tasks.lake.files import Lake, folder_name, read_table, scan_files
+from tasks.lake.tables import GENERATIONS, METRICS, QUERIES, ROUTES, SCORES, TABLES, VOTES
+
+console = Console(highlight=False)
+
+
+def plain(value: object) -> str:
+    """Untrusted text for a terminal: what cannot be printed becomes a replacement character."""
+    return "".join(character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}" for character in str(value))
+
+
+def print_grid(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table; numbers to the right."""
+    cells = [[value if isinstance(value, str) else _number(value) for value in cells] for cells in rows]
+    grid = Grid(title=title, title_justify="left")
+    for place, column in enumerate(columns):
+        numeric = bool(cells) and all(
+            row[place].replace(",", "").replace(".", "").strip("-–% ").isdigit() or not row[place] for row in cells
+        )
+        grid.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        grid.add_row(*(Text(plain(cell)) for cell in row))
+    console.print(grid)
+
+
+def _number(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def print_verdict(url: str) -> None:
+    """Is routing worth it: the sentences, and accuracies beside the baselines."""
+    from tasks.report.words import summary_table, verdict_sentences
+
+    metrics = read_table(Lake(url), METRICS)
+    columns, *rows = summary_table(metrics)
+    console.print()
+    print_grid("Accuracy on test queries", [str(column) for column in columns], rows)
+    for sentence in verdict_sentences(metrics):
+        console.print(Text(plain(sentence)))
+
+
+def print_plan(run: RunFile) -> None:
+    """Samples wanted, present and to do, per model. Writes nothing."""
+    from tasks.benchmarks import load_benchmark
+    from tasks.steps import lacking
+
+    if not run.models:
+        console.print("Nothing is sampled: the run imports what was made elsewhere.")
+        return
+    queries = pl.concat([load_benchmark(benchmark, run.splits, run.seed)[0] for benchmark in run.benchmarks])
+    wanted = queries.height * run.sampling.k
+    rows = []
+    for model in run.models:
+        shards = [count for _, count in lacking(run, model, queries)]
+        rows.append((model.name, wanted, wanted - sum(shards), sum(shards), sum(1 for count in shards if count)))
+    total = [sum(row[place] for row in rows) for place in (1, 2, 3, 4)]
+    print_grid(f"Samples of {run.name}", ["model", "wanted", "present", "to draw", "shards to run"], [*rows, ("all", *total)])
+
+
+# ── routing new questions ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Guide:
+    """A trained router and a fitted policy of a lake, ready for questions."""
+
+    def __init__(self, url: str, router: str | None, policy: str | None) -> None:
+        """Load from the lake. Without names, take the pair that did best on validation queries."""
+        from tasks.policies import load_policy
+        from tasks.steps import load_trained
+
+        self.lake = Lake(url)
+        if router is None or policy is None:
+            router, policy = _default(self.lake, router, policy)
+        manifests = [path for path in self.lake.files(f"routers/{folder_name(router)}", "manifest.json")]
+        states = self.lake.files(f"policies/{folder_name(router)}", ".json")
+        if not manifests or not states:
+            known = {path.split("/")[1] for path in self.lake.files("routers", "manifest.json")}
+            raise UserError(f"lake {url}: no router {router!r}" + (nearest(router, known) if known else "; has `manyminds run` finished?"))
+        state = json.loads(self.lake.read(states[0]))
+        if policy not in state["policies"]:
+            raise UserError(f"lake {url}: router {router!r} has no policy {policy!r}{nearest(policy, state['policies'])}")
+        self.router_name, self.policy_name = router, policy
+        self.models: list[str] = state["models"]
+        self.router = load_trained(self.lake, manifests[:1])
+        self.policy = load_policy(policy, state["policies"][policy])
+
+    def choose(self, queries: pl.DataFrame) -> tuple[list[str | None], Any]:
+        """The model for each query (None where a policy as published gives no answer), and all confidences."""
+        confidences = self.router.confidences(queries)
+        choice = self.policy.choose(confidences, queries["query_id"].to_list())
+        return [self.models[index] if index >= 0 else None for index in choice], confidences
+
+
+def _default(lake: Lake, router: str | None, policy: str | None) -> tuple[str, str]:
+    metrics = read_table(lake, METRICS)
+    if metrics.is_empty():
+        raise UserError(f"lake {lake.url}: no metrics; expected a lake in which `manyminds run` has finished")
+    measured = metrics.filter(
+        (pl.col("split") == "validation")
+        & (pl.col("metric") == "accuracy")
+        & pl.col("benchmark").is_null()
+        & pl.col("subject").is_null()
+        & pl.col("policy").is_not_null()
+    )
+    if router is not None:
+        measured = measured.filter(pl.col("router") == router)
+    if policy is not None:
+        measured = measured.filter(pl.col("policy") == policy)
+    if router is None and policy is None:
+        chosen = metrics.filter(pl.col("metric") == "default")
+        measured = measured.join(chosen, on=["router", "policy"], how="semi")
+    if measured.is_empty():
+        raise UserError(f"lake {lake.url}: no routes of router {router or 'any'} and policy {policy or 'any'}")
+    best = measured.sort(["value", "router", "policy"], descending=[True, False, False]).row(0, named=True)
+    return str(best["router"]), str(best["policy"])
+
+
+def asked(questions: pl.DataFrame) -> pl.DataFrame:
+    """New questions as rows of `queries`: ids by content."""
+    from tasks.benchmarks.identity import query_id
+
+    if "question" not in questions.columns:
+        raise UserError(f"the queries have no column 'question'; there are {', '.join(questions.columns)}")
+    if questions["question"].null_count():
+        row = questions["question"].is_null().arg_true()[0]
+        raise UserError(f"the queries: row {row + 1}: column 'question' is null; expected a text")
+    added = {"choices": pl.List(pl.String), "benchmark": pl.String}
+    frame = questions.with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in added.items() if name not in questions.columns)
+    ids = [
+        query_id(benchmark or "", question, choices)
+        for benchmark, question, choices in frame.select("benchmark", "question", "choices").iter_rows()
+    ]
+    return frame.with_columns(pl.Series("query_id", ids, dtype=pl.String))
+
+
+def print_routes(url: str, question: str | None, file: str | None, router: str | None, policy: str | None) -> None:
+    """The chosen model; for a file, one JSON line per query, in the file's order."""
+    guide = Guide(url, router, policy)
+    if file is None:
+        (model,), confidences = guide.choose(asked(pl.DataFrame({"question": [question]})))
+        print(plain(model) if model is not None else "no answer")
+        named = f"{guide.router_name}, {guide.policy_name}"
+        confidence = f"confidence {confidences[0][guide.models.index(model)]:.2f}" if model is not None else "no model above one half"
+        print(plain(f"({named}: {confidence})"), file=sys.stderr)
+        return
+    from tasks.benchmarks.reading import read_file
+
+    queries = asked(read_file(file))
+    models, confidences = guide.choose(queries)
+    for row, model in enumerate(models):
+        line = {"query_id": queries["query_id"][row], "question": queries["question"][row], "model": model}
+        line["confidence"] = round(float(confidences[row][guide.models.index(model)]), 6) if model is not None else None
+        print(json.dumps(line | {"router": guide.router_name, "policy": guide.policy_name}, ensure_ascii=False))
+
+
+def print_explanation(url: str, question: str, router: str | None, policy: str | None) -> None:
+    """Confidence in each model, how it did on test queries, and the choice."""
+    guide = Guide(url, router, policy)
+    (model,), confidences = guide.choose(asked(pl.DataFrame({"question": [question]})))
+    metrics = read_table(guide.lake, METRICS)
+    single = metrics.filter(
+        (pl.col("split") == "test")
+        & (pl.col("metric") == "accuracy")
+        & pl.col("model").is_not_null()
+        & pl.col("router").is_null()
+        & pl.col("benchmark").is_null()
+        & pl.col("subject").is_null()
+    )
+    accuracy = dict(single.select("model", "value").iter_rows())
+    order = sorted(range(len(guide.models)), key=lambda place: -float(confidences[0][place]))
+    rows = [
+        (
+            guide.models[place],
+            float(confidences[0][place]),
+            accuracy.get(guide.models[place]),
+            "chosen" if guide.models[place] == model else "",
+        )
+        for place in order
+    ]
+    print_grid(f"{guide.router_name}, policy {guide.policy_name}", ["model", "confidence", "accuracy on test queries", ""], rows)
+
+
+# ── what is in the lake ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def print_query(url: str, wanted: str) -> None:
+    """A query with its samples, votes, confidences and routes."""
+    lake = Lake(url)
+    queries = read_table(lake, QUERIES)
+    if queries.is_empty():
+        raise UserError(f"lake {url}: no queries; expected a lake in which `manyminds run` has been started")
+    named = queries.filter((pl.col("query_id") == wanted) | (pl.col("source_id") == wanted))
+    found = named if not named.is_empty() else queries.filter(pl.col("question").str.contains(wanted, literal=True))
+    if found.is_empty():
+        raise UserError(f"lake {url}: no query with id or text {wanted!r}")
+    if found.height > 1:
+        listed = [(row["query_id"], row["split"], row["question"][:80]) for row in found.head(20).iter_rows(named=True)]
+        print_grid(f"{found.height} queries; name one by its id", ["query_id", "split", "question"], listed)
+        return
+    query = found.row(0, named=True)
+    for name in ("query_id", "source_id", "benchmark", "split", "subject", "question", "choices", "gold", "answer_kind"):
+        console.print(Text(f"{name:>12}  {plain(query[name])}"))
+    here = pl.col("query_id") == query["query_id"]
+    votes = read_table(lake, VOTES).filter(here).sort("model")
+    columns = ["model", "k", "majority", "agreement", "runner_up", "valid", "correct", "success_rate"]
+    print_grid("Votes", columns, [[row[name] for name in columns] for row in votes.iter_rows(named=True)])
+    scores = read_table(lake, SCORES).filter(here).sort("router", "model")
+    if not scores.is_empty():
+        wide = scores.pivot(on="model", index="router", values="confidence")
+        print_grid("Confidences", wide.columns, wide.iter_rows())
+    routes = read_table(lake, ROUTES).filter(here).sort("router", "policy")
+    print_grid("Routes", ["router", "policy", "model"], routes.select("router", "policy", "model").iter_rows())
+    files = lake.files(GENERATIONS.name)
+    if files:
+        samples = scan_files(lake, GENERATIONS, files).filter(here).unique(GENERATIONS.key, keep="first").collect().sort("model", "sample")
+        print_grid("Samples", ["model", "sample", "text", "ended"], samples.select("model", "sample", "text", "finish_reason").iter_rows())
+
+
+def print_status(url: str) -> None:
+    """Rows and age of each table, samples per model, the verdict."""
+    lake = Lake(url)
+    rows = []
+    for table in TABLES.values():
+        files = lake.files(table.name)
+        counted = scan_files(lake, table, files).select(pl.len()).collect().item() if files else 0
+        changed = max((lake.filesystem.modified(lake.location(file)) for file in files), default=None)
+        rows.append((table.name, len(files), counted, _ago(changed) if changed else ""))
+    if not any(row[1] for row in rows):
+        raise UserError(f"lake {url}: nothing there; expected a lake in which `manyminds run` has been started")
+    print_grid(f"Lake {url}", ["table", "files", "rows", "last changed"], rows)
+    files = lake.files(GENERATIONS.name)
+    if files:
+        drawn = (
+            scan_files(lake, GENERATIONS, files).unique(GENERATIONS.key).group_by("model", "recipe").len().collect().sort("model", "recipe")
+        )
+        print_grid("Samples", ["model", "recipe", "samples"], drawn.iter_rows())
+    if lake.files(METRICS.name):
+        print_verdict(url)
+
+
+def _ago(moment: datetime) -> str:
+    seconds = (datetime.now(UTC) - moment.astimezone(UTC)).total_seconds()
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length:.0f} {unit} ago"
+    return f"{seconds:.0f} seconds ago"
