@@ -87,6 +87,7 @@ class Guide:
     def __init__(self, url: str, router: str | None, policy: str | None) -> None:
         """Load from the lake. Without names, take the pair that did best on validation queries."""
         from tasks.policies import load_policy
+
         from tasks.steps import load_trained
 
         self.lake = Lake(url)
