@@ -226,6 +226,7 @@ def test_an_interval_is_given_from_ten_queries_on() -> None:
 @given(st.integers(0, 2**31), st.booleans())
 def test_the_order_of_rows_changes_nothing(seed: int, measured: bool) -> None:
     tables = pool_tables(10, measured=measured)
+    names = ("queries", "votes", "scores", "routes")
     shuffled = Tables(*(getattr(tables, name).sample(fraction=1, shuffle=True, seed=seed) for name in names))
     assert figures(tables, bootstrap=100).equals(figures(shuffled, bootstrap=100))
 
