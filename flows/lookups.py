@@ -93,7 +93,7 @@ class Guide:
         self.lake = Lake(url)
         if router is None or policy is None:
             router, policy = _default(self.lake, router, policy)
-        manifests = [path for path in self.lake.files(f"routers/{folder_name(router)}", "manifest.json")]
+        manifests = self.lake.files(f"routers/{folder_name(router)}", "manifest.json")
         states = self.lake.files(f"policies/{folder_name(router)}", ".json")
         if not manifests or not states:
             known = {path.split("/")[1] for path in self.lake.files("routers", "manifest.json")}

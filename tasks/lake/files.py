@@ -114,7 +114,7 @@ def read_table(lake: Lake, table: Table, paths: Iterable[str] | None = None, col
     if not files:
         return empty(table).select(wanted)
     try:
-        rows = scan_files(lake, table, files).select(dict.fromkeys([*wanted, *table.key])).collect()
+        rows = scan_files(lake, table, files).select(list(dict.fromkeys([*wanted, *table.key]))).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UserError(f"{lake.location(table.name)}: a file cannot be read as table {table.name!r}: {error}") from error
     return rows.unique(table.key, keep="first", maintain_order=True).select(wanted)
