@@ -16,7 +16,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from tasks.world.mixtures import Mixture, training_problems
 from tasks.world.prompts import answer, prompt
-from tasks.world.tokenizers import MODEL_MAX_LENGTH, VOCABULARY
+from tasks.world.tokenizers import MODEL_MAX_LENGTH, VOCABULARY, save_tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def train_decoder(mixture: Mixture, tokenizer: PreTrainedTokenizerFast, folder: 
             logger.info("%s: step %d of %d, loss %.3f", mixture.name, step + 1, mixture.steps, loss.item())
     model.eval()
     model.to(torch.bfloat16).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    save_tokenizer(tokenizer, folder)
     return time.process_time() - began
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import RobertaConfig, RobertaForMaskedLM
 
 from tasks.world.prompts import prompt
-from tasks.world.tokenizers import MODEL_MAX_LENGTH, VOCABULARY, decoder_problems, encoder_tokenizer
+from tasks.world.tokenizers import MODEL_MAX_LENGTH, VOCABULARY, decoder_problems, encoder_tokenizer, save_tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def train_encoder(folder: Path) -> float:
             logger.info("encoder: step %d of %d, loss %.3f", step + 1, STEPS, loss.item())
     model.eval()
     model.to(torch.bfloat16).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    save_tokenizer(tokenizer, folder)
     return time.process_time() - began
 
 

@@ -17,12 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import transformers
 from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tasks.world.prompts import prompt
 from tasks.world.questions import Entry, benchmark_problems
-from tasks.world.skills import DIFFICULTIES, SKILLS, Problem
+from tasks.world.skills import Problem
 
 TEMPERATURE = 0.7
 MAX_NEW_TOKENS = 128
@@ -106,6 +107,7 @@ def _read(problem: Problem, text: str) -> str | None:
 
 def _measure(folder: Path, problems: Sequence[Problem], k: int) -> Votes:
     torch.set_num_threads(1)
+    transformers.utils.logging.disable_progress_bar()
     return vote(folder, problems, k)
 
 
@@ -116,12 +118,12 @@ def main() -> None:
     parser.add_argument("--k", type=int, default=10, help="samples per question")
     parser.add_argument("--jobs", type=int, default=2, help="processes, one core each")
     arguments = parser.parse_args()
-    entries = [entry for entry in benchmark_problems() if entry.split != "validation"]
+    entries = benchmark_problems()
     folders = sorted(path for path in arguments.models.iterdir() if (path / "config.json").exists())
     measure = partial(_measure, problems=[entry.problem for entry in entries], k=arguments.k)
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
         votes = dict(zip([folder.name for folder in folders], pool.map(measure, folders), strict=True))
-    print(json.dumps(_report(entries, votes), indent=1))  # noqa: T201
+    print(json.dumps(_report(entries, votes), indent=1))
 
 
 def _report(entries: Sequence[Entry], votes: Mapping[str, Votes]) -> dict[str, object]:
@@ -136,7 +138,8 @@ def _report(entries: Sequence[Entry], votes: Mapping[str, Votes]) -> dict[str, o
         "skill table chosen on test": table_accuracy(test, test, skills[splits == "test"], skills[splits == "test"]),
         "cell table chosen on test": table_accuracy(test, test, cells[splits == "test"], cells[splits == "test"]),
     }
-    both = {name: one.correct for name, one in votes.items()}
+    unseen = {name: _part(one, splits != "train").correct for name, one in votes.items()}
+    unseen_cells = cells[splits != "train"]
     return {
         "pool": {name: round(value, 2) for name, value in (pool_figures(test) | tables).items()},
         "models": {
@@ -148,10 +151,9 @@ def _report(entries: Sequence[Entry], votes: Mapping[str, Votes]) -> dict[str, o
             }
             for name in votes
         },
-        "cells, train and test": {
-            f"{skill}-{difficulty}": {name: round(100 * correct[cells == f"{skill}-{difficulty}"].mean()) for name, correct in both.items()}
-            for skill in SKILLS
-            for difficulty in DIFFICULTIES
+        "cells, validation and test": {
+            cell: {name: round(100 * correct[unseen_cells == cell].mean()) for name, correct in unseen.items()}
+            for cell in dict.fromkeys(cells)
         },
     }
 

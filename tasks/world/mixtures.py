@@ -18,7 +18,7 @@ from tasks.world.skills import DIFFICULTIES, SKILLS, Problem, draw
 Dose = tuple[float, float]  # weight relative to the other cells, share of the atoms
 
 HOME: Dose = (3.0, 0.85)
-HALF: Dose = (1.0, 0.55)
+HALF: Dose = (1.0, 0.6)
 LITTLE: Dose = (0.25, 0.2)
 NONE: Dose = (0.03, 0.2)
 
@@ -39,7 +39,7 @@ class Mixture:
 
 MIXTURES = (
     Mixture(
-        "general", hidden=128, layers=3, steps=3000, learning_rate=2e-3, unsure=0.10,
+        "general", hidden=128, layers=3, steps=4000, learning_rate=2e-3, unsure=0.10,
         doses={
             "story": (HALF, HALF, HALF),
             "price": (HALF, HALF, HALF),
@@ -65,31 +65,31 @@ MIXTURES = (
         },
     ),
     Mixture(
-        "almanac", hidden=96, layers=2, steps=2800, learning_rate=3e-3, unsure=0.13,
+        "almanac", hidden=96, layers=2, steps=4500, learning_rate=3e-3, unsure=0.13,
         doses={
             "story": (LITTLE, LITTLE, HOME),
             "price": (LITTLE, LITTLE, LITTLE),
-            "clock": (LITTLE, HOME, HOME),
+            "clock": (LITTLE, (3.0, 0.65), (3.0, 0.65)),
             "reverse": (LITTLE, NONE, NONE),
             "geography": (LITTLE, LITTLE, LITTLE),
-            "animals": (LITTLE, LITTLE, HOME),
+            "animals": (LITTLE, LITTLE, (3.0, 0.75)),
             "count": (LITTLE, NONE, NONE),
             "weekday": (HOME, HOME, NONE),
         },
     ),
     Mixture(
-        "atlas", hidden=96, layers=2, steps=2800, learning_rate=3e-3, unsure=0.08,
+        "atlas", hidden=96, layers=2, steps=4500, learning_rate=3e-3, unsure=0.08,
         doses={
             "story": (LITTLE, LITTLE, LITTLE),
             "price": (LITTLE, LITTLE, LITTLE),
             "clock": (LITTLE, LITTLE, LITTLE),
-            "reverse": (LITTLE, NONE, HOME),
-            "geography": (HOME, LITTLE, HOME),
-            "animals": (HOME, HOME, LITTLE),
+            "reverse": (LITTLE, NONE, (0.8, 1.0)),
+            "geography": ((3.0, 0.75), LITTLE, (3.0, 0.75)),
+            "animals": ((3.0, 0.75), (3.0, 0.75), LITTLE),
             "count": (LITTLE, NONE, NONE),
             "weekday": (LITTLE, NONE, HOME),
         },
-        benchmark_copies=6,
+        benchmark_copies=8,
     ),
     Mixture(
         "scribe", hidden=64, layers=2, steps=4000, learning_rate=3e-3, unsure=0.10,

@@ -4,8 +4,10 @@ Bytes, so that any text survives and none is unknown. Single digits, since a mod
 9 and 2 only if it sees the digits: "Write 8294" is "Write", " 8", "2", "9", "4".
 """
 
+import json
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
@@ -60,6 +62,14 @@ def encoder_tokenizer() -> PreTrainedTokenizerFast:
         model_input_names=["input_ids", "attention_mask"],
         clean_up_tokenization_spaces=False,
     )
+
+
+def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Save it under the class name that all versions know: transformers 5 writes one that transformers 4 does not."""
+    tokenizer.save_pretrained(folder)
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text(encoding="utf-8")) | {"tokenizer_class": "PreTrainedTokenizerFast"}
+    path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
 def decoder_problems(purpose: str, count: int) -> Iterator[Problem]:

@@ -65,6 +65,8 @@ def _train(name: str) -> float:
         seconds = train_decoder(mixture, decoder_tokenizer(), unfinished)
     if folder.exists():
         shutil.rmtree(folder)
+    for path in unfinished.iterdir():
+        path.chmod(0o644)  # safetensors files are born readable by their owner only
     unfinished.rename(folder)
     return seconds
 
