@@ -1,0 +1,126 @@
+"""Clustering routers: put training queries into clusters; on a new query trust each model as it did in the nearest cluster.
+
+KMeans over TF-IDF or over an encoder's embeddings, as in the paper (arXiv 2405.00467), but fitted on training queries only,
+with at least ten of them per cluster on average, and with small clusters drawn towards the overall means (`shrinkage.py`):
+in the paper the best model of 39 of 50 clusters was another one on test queries.
+
+Example: model a is right on 60 % of all training queries and b on 50 %. In a cluster of 20 queries a is right on 50 % and b
+on 60 %: the cluster is as easy as the rest (55 %), but it suits b by 0.1 more and a by 0.1 less. With K = 20 that counts
+half, so a gets 0.55 and b 0.55. In a cluster of 60 it counts three quarters: a gets 0.525, b 0.575, and b is chosen.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import safetensors.numpy
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from tasks.config import Settings
+from tasks.errors import UserError
+from tasks.lake.interfaces import Examples
+from tasks.lake.views import question_texts
+from tasks.routers.tfidf import fit_tfidf, load_tfidf
+from tasks.routers.settings import EncoderClusterSettings, WordClusterSettings
+from tasks.routers.shrinkage import group_rewards
+
+QUERIES_PER_CLUSTER = 10  # at least, on average
+STARTS = 4  # of KMeans; the best by its own objective is kept
+ITERATIONS = 1000  # at most; the paper's
+
+
+class Clusters:
+    """What the kinds share; a kind says how texts become vectors."""
+
+    def __init__(self, settings: Settings, seed: int) -> None:
+        self.settings = settings
+        self.seed = seed
+        self.models: tuple[str, ...] = ()
+        self.centroids_ = np.zeros((1, 0), dtype=np.float32)  # (clusters, dimensions)
+        self.rewards_ = np.zeros((1, 0))  # (clusters, models)
+
+    def _learn(self, texts: Sequence[str]) -> Any:
+        """Prepare for the training texts. Returns their vectors, (texts, dimensions), or None if there is nothing to tell them apart by."""
+        raise NotImplementedError
+
+    def _vectors(self, texts: Sequence[str]) -> Any:
+        raise NotImplementedError
+
+    def fit(self, train: Examples, validation: Examples) -> Self:
+        """Cluster the training queries; `validation` is not used. Raises UserError without training queries."""
+        if train.queries.is_empty():
+            raise UserError("queries cannot be clustered: there are no training queries")
+        assert isinstance(self.settings, WordClusterSettings | EncoderClusterSettings)
+        order = np.argsort(train.queries["query_id"].to_numpy(), kind="stable")
+        texts, labels = question_texts(train.queries[order]), train.labels[order]
+        self.models = train.models
+        count = min(self.settings.clusters, len(texts) // QUERIES_PER_CLUSTER, len(set(texts)))
+        vectors = self._learn(texts)
+        if vectors is None or count < 2:
+            self.centroids_ = np.zeros((1, 0), dtype=np.float32)
+        else:
+            seed = self.seed if self.settings.seed is None else self.settings.seed
+            with threadpool_limits(1):  # how many cores there are must not decide the order of a sum
+                means = KMeans(count, n_init=STARTS, max_iter=ITERATIONS, random_state=seed % 2**32).fit(vectors)
+            self.centroids_ = means.cluster_centers_.astype(np.float32)
+        self.rewards_ = group_rewards(labels, self._nearest(texts), len(self.centroids_))
+        return self
+
+    def confidences(self, queries: pl.DataFrame) -> npt.NDArray[np.float32]:
+        return self.rewards_[self._nearest(question_texts(queries))].astype(np.float32)
+
+    def _nearest(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
+        """The cluster of each text; the first of two that are as near."""
+        if len(self.centroids_) == 1 or not texts:
+            return np.zeros(len(texts), dtype=np.int64)
+        centroids = self.centroids_.astype(np.float64)
+        distances = np.square(centroids).sum(axis=1) - 2 * np.asarray(self._vectors(texts) @ centroids.T)
+        nearest: npt.NDArray[np.int64] = np.argmin(distances, axis=1)
+        return nearest
+
+    def save(self) -> dict[str, bytes]:
+        arrays = {"centroids": np.ascontiguousarray(self.centroids_), "rewards": np.ascontiguousarray(self.rewards_)}
+        return {
+            "router.json": json.dumps({"models": self.models}).encode(),
+            "clusters.safetensors": safetensors.numpy.save(arrays),
+        }
+
+    @classmethod
+    def load(cls, files: dict[str, bytes]) -> Self:
+        arrays = safetensors.numpy.load(files["clusters.safetensors"])
+        router = cls(Settings(), 0)
+        router.models = tuple(json.loads(files["router.json"])["models"])
+        router.centroids_, router.rewards_ = arrays["centroids"], arrays["rewards"]
+        return router
+
+
+class WordClusters(Clusters):
+    """Clusters of queries that use the same words."""
+
+    def _learn(self, texts: Sequence[str]) -> Any:
+        assert isinstance(self.settings, WordClusterSettings)
+        self.tfidf_ = fit_tfidf(texts, self.settings.min_df, self.settings.max_df)
+        return None if self.tfidf_ is None else self._vectors(texts)
+
+    def _vectors(self, texts: Sequence[str]) -> Any:
+        assert self.tfidf_ is not None  # otherwise there is one cluster, and nothing to compare
+        return self.tfidf_.transform(texts)
+
+    def save(self) -> dict[str, bytes]:
+        files = super().save()
+        if self.tfidf_ is not None:
+            files["terms.json"] = json.dumps(self.tfidf_.get_feature_names_out().tolist()).encode()
+            files["idf.safetensors"] = safetensors.numpy.save({"idf": self.tfidf_.idf_})
+        return files
+
+    @classmethod
+    def load(cls, files: dict[str, bytes]) -> Self:
+        router = super().load(files)
+        router.tfidf_ = None
+        if "terms.json" in files:
+            router.tfidf_ = load_tfidf(json.loads(files["terms.json"]), safetensors.numpy.load(files["idf.safetensors"])["idf"])
+        return router

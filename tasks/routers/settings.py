@@ -1,0 +1,87 @@
+"""What each kind of router can be told in the run file, checked before anything heavy is imported.
+
+    [[routers]]
+    name = "roberta-multi-label"
+    encoder = "roberta-base"
+    epochs = 10
+
+A misspelt `epoch` is an error that names `epochs`. A new kind of router is one class here, a line in `KINDS`, and its file.
+"""
+
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from tasks.config import Router as Section
+from tasks.config import Settings
+from tasks.errors import UserError, nearest
+
+
+class NoSettings(Settings):
+    """A kind that has nothing to set."""
+
+
+class ClassifierSettings(Settings):
+    """Fine-tuning. The defaults are the paper's for GSM8K, but for the batch and patience, which it leaves to the Trainer."""
+
+    encoder: str  # a name on the hub or a folder
+    epochs: int = Field(10, ge=0)
+    learning_rate: float = Field(2e-5, gt=0)
+    batch_size: int = Field(32, ge=1)
+    max_length: int = Field(128, ge=4)  # tokens of the query that are read
+    patience: int = Field(3, ge=1)  # epochs without a better validation loss, after which training stops
+    seed: int | None = Field(None, ge=0)  # default: the run's
+
+
+class WordClusterSettings(Settings):
+    """KMeans over TF-IDF. Fewer clusters are made if there are fewer than ten training queries for each."""
+
+    clusters: int = Field(20, ge=1)
+    min_df: int | float = Field(3, ge=0)  # a term must be in so many training queries (or in this share of them, if below 1)
+    max_df: float = Field(0.95, gt=0, le=1)  # … and in at most this share
+    seed: int | None = Field(None, ge=0)  # default: the run's
+
+
+class EncoderClusterSettings(Settings):
+    """KMeans over an encoder's embeddings."""
+
+    encoder: str  # a name on the hub or a folder
+    clusters: int = Field(20, ge=1)
+    max_length: int = Field(128, ge=4)  # tokens of the query that are read
+    seed: int | None = Field(None, ge=0)  # default: the run's
+
+
+KINDS: dict[str, type[Settings]] = {
+    "best-single": NoSettings,
+    "benchmark": NoSettings,
+    "roberta-multi-label": ClassifierSettings,
+    "roberta-separate": ClassifierSettings,
+    "kmeans-tfidf": WordClusterSettings,
+    "kmeans-encoder": EncoderClusterSettings,
+}
+
+
+def check_settings(config: Section) -> Settings:
+    """The section's settings with their defaults, as the class of its kind.
+
+    Raises UserError, naming the router, the key and the nearest right one, for a kind or key that is not known, a value
+    that cannot be, or a key that is missing. Imports nothing heavy, so a run file can be checked at once.
+    """
+    if config.of_kind not in KINDS:
+        raise UserError(f"router {config.name!r}: unknown kind {config.of_kind!r}{nearest(config.of_kind, KINDS)}")
+    kind = KINDS[config.of_kind]
+    for key in config.settings:
+        if key not in kind.model_fields:
+            known = {"name", "kind", *kind.model_fields}
+            raise UserError(f"router {config.name!r}: unknown key {key!r}{nearest(key, known)}")
+    try:
+        return kind.model_validate(config.settings)
+    except ValidationError as error:
+        raise UserError(f"router {config.name!r}: {_explain(error.errors()[0])}") from error
+
+
+def _explain(mistake: Any) -> str:
+    key = ".".join(str(part) for part in mistake["loc"][:1])
+    if mistake["type"] == "missing":
+        return f"key {key!r} is missing"
+    return f"key {key!r}: {mistake['msg'][0].lower()}{mistake['msg'][1:]} (it is {mistake['input']!r})"
