@@ -1,0 +1,94 @@
+"""Generations made elsewhere become `queries` and `generations`, as if we had sampled them.
+
+    question             gold  model          sample  text
+    Janet's ducks lay …  18    6b_finetuning  0       "Janet eats 3 … A: 18"
+
+`sample` numbers a model's answers to one query 0, 1, 2 …; it is required, because an order that we made up would decide
+ties of the vote. What else is absent: `benchmark` is the file's name, `answer_kind` follows from gold and choices
+(`gold.py`), `recipe` is "imported", a missing text is an empty answer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from tasks.benchmarks.gold import settle
+from tasks.benchmarks.identity import identify
+from tasks.benchmarks.queries import finish
+from tasks.benchmarks.reading import Field, read_files
+from tasks.config import Import, Splits
+from tasks.errors import UserError
+from tasks.lake import tables
+from tasks.lake.buckets import Bucket
+
+RECIPE = "imported"
+_FIELDS = {
+    "benchmark": Field(),
+    "split": Field(),
+    "query_id": Field(),
+    "question": Field(required=True),
+    "choices": Field("list"),
+    "gold": Field(required=True),
+    "answer_kind": Field(),
+    "subject": Field(),
+    "model": Field(required=True),
+    "recipe": Field(),
+    "sample": Field("whole", required=True, high=2**31 - 1),
+    "text": Field(required=True, blank=True),
+    "seed": Field("whole"),
+    "finish_reason": Field(),
+    "prompt_tokens": Field("whole", high=2**31 - 1),
+    "completion_tokens": Field("whole", high=2**31 - 1),
+    "latency_s": Field("number"),
+}
+
+
+@dataclass(frozen=True)
+class ImportedGenerations:
+    """Rows of the tables `queries` and `generations`, sorted by their keys, and notes for the report."""
+
+    queries: pl.DataFrame
+    generations: pl.DataFrame
+    notes: list[str]
+
+
+def read_generations(imports: Sequence[Import], splits: Splits, seed: int) -> ImportedGenerations:
+    """Read all generations of a run; they lie in one bucket, 00-of-01. Raises UserError that names file, row and column."""
+    rows = pl.concat([read_files(entry.files, entry.columns, _FIELDS) for entry in imports])
+    rows = rows.with_columns(pl.col("recipe").fill_null(RECIPE), pl.col("text").fill_null(""))
+    rows, notes = identify(rows)
+    rows = settle(rows)
+    _no_dispute(rows, ["benchmark", "source_id"], "gold", "query")
+    _no_dispute(rows, ["benchmark", "source_id", "model", "recipe", "sample"], "text", "query, model and sample")
+    contents = rows.select(*tables.QUERIES.columns).unique()
+    queries, cut = finish(contents, splits, seed)
+    rows, repeated = _once_each(rows)
+    return ImportedGenerations(queries, rows, [*notes, *repeated, *cut])
+
+
+def _no_dispute(rows: pl.DataFrame, key: list[str], column: str, what: str) -> None:
+    """Rows with one key have one value in `column`."""
+    several = rows.filter(pl.col(column).n_unique().over(key) > 1).sort("file", "row")
+    if several.height:
+        first = several.row(0, named=True)
+        other = several.filter(*[pl.col(name) == first[name] for name in key], pl.col(column) != first[column]).row(0, named=True)
+        raise UserError(
+            f"{other['file']}: row {other['row']}: column {column!r} differs from row {first['row']} of {first['file']}, "
+            f"which is about the same {what} ({other['source_id']})"
+        )
+
+
+def _once_each(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """The table: each sample once; of queries with the same content, the answers to the one with the first id."""
+    notes = []
+    first = rows.group_by("query_id").agg(pl.col("source_id").min(), several=pl.col("source_id").n_unique() > 1)
+    if several := first["several"].sum():
+        notes.append(f"{several:,} queries have the same content under several ids; the answers to the first id count")
+    rows = rows.join(first.drop("several"), on=["query_id", "source_id"], how="semi")
+    key = list(tables.GENERATIONS.key)
+    once = rows.sort(*key, "file", "row").unique(key, keep="first", maintain_order=True)
+    if once.height < rows.height:
+        notes.append(f"{rows.height - once.height:,} generations stood there twice and count once")
+    once = once.with_columns(bucket=pl.lit(Bucket(0, 1).label)).select(*tables.GENERATIONS.columns)
+    return tables.check(tables.GENERATIONS, once), notes

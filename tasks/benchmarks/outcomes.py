@@ -1,0 +1,101 @@
+"""Outcomes made elsewhere become `queries` and `votes`.
+
+    benchmark  split  query_id  question         model      score  cost_usd
+    mmlu       train  q-17      What is a quark? gemma-7b   0.7    0.0004
+
+Score: the share of right answers, 0 … 1 (0 or 1 where one answer was drawn). `votes` gets a row with recipe "imported",
+`k` null, `success_rate` 0.7, `correct` true (above one half). Whether the most frequent answer was the right one is certain
+above one half, and at 0; in between (0 < score <= 0.5) the right answer was seen but did not win outright: that is
+`ambiguous`. A model may be missing on a query: then there is no row, and no vote.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from tasks.benchmarks.identity import identify
+from tasks.benchmarks.queries import finish
+from tasks.benchmarks.reading import Field, read_files
+from tasks.config import Import, Splits
+from tasks.errors import UserError
+from tasks.lake import tables
+
+RECIPE = "imported"
+_FIELDS = {
+    "benchmark": Field(),
+    "split": Field(),
+    "query_id": Field(),
+    "question": Field(required=True),
+    "choices": Field("list"),
+    "subject": Field(),
+    "model": Field(required=True),
+    "score": Field("number", required=True, high=1),
+    "cost_usd": Field("number"),
+    "latency_s": Field("number"),
+}
+
+
+@dataclass(frozen=True)
+class ImportedOutcomes:
+    """Rows of the tables `queries` and `votes`, sorted by their keys, and notes for the report."""
+
+    queries: pl.DataFrame
+    votes: pl.DataFrame
+    notes: list[str]
+
+
+def read_outcomes(imports: Sequence[Import], splits: Splits, seed: int) -> ImportedOutcomes:
+    """Read all outcomes of a run.
+
+    Columns: `question`, `model`, `score`; optionally `benchmark` (else the file's name), `split`, `query_id` (becomes
+    `source_id`), `choices`, `subject`, `cost_usd`, `latency_s`. Raises UserError that names file, row and column.
+    """
+    rows = pl.concat([read_files(entry.files, entry.columns, _FIELDS) for entry in imports])
+    models = rows["model"].unique()
+    if len(models) < 2:
+        raise UserError(f"{imports[0].files[0]}: column 'model' is {models[0]!r} in every row; routing needs at least two models")
+    rows, notes = identify(rows)
+    rows, repeated = _once_each(rows)
+    contents = rows.select("query_id", "source_id", "benchmark", "split", "subject", "question", "choices").unique()
+    queries, cut = finish(contents.with_columns(gold=pl.lit(None, pl.String), answer_kind=pl.lit(None, pl.String)), splits, seed)
+    return ImportedOutcomes(queries, _votes(rows), [*notes, *repeated, *cut])
+
+
+def _once_each(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """One row for each query (by its published id) and model. Two that disagree are an error."""
+    key = ["benchmark", "source_id", "model"]
+    rows = rows.sort(*key, "file", "row")
+    previous = rows.select(pl.all().shift(1).over(key)).rename(lambda name: f"previous_{name}")
+    disputed = pl.concat([rows, previous], how="horizontal").filter(pl.col("score") != pl.col("previous_score"))
+    if disputed.height:
+        first = disputed.sort("file", "row").row(0, named=True)
+        raise UserError(
+            f"{first['file']}: row {first['row']}: column 'score' is {first['score']:g}, but row {first['previous_row']} of "
+            f"{first['previous_file']} says {first['previous_score']:g} for the same query and model ({first['source_id']}, "
+            f"{first['model']}); expected one row for each query and model, with its mean score"
+        )
+    once = rows.sort(*key, "cost_usd", "latency_s", "split", "subject").unique(key, keep="first", maintain_order=True)
+    notes = [f"{rows.height - once.height:,} outcomes stood there twice and count once"] if once.height < rows.height else []
+    several = once.group_by("query_id").agg(pl.col("source_id").n_unique()).filter(pl.col("source_id") > 1).height
+    if several:
+        notes.append(f"{several:,} queries have the same content under several ids; each is one query with the mean of its scores")
+    return once, notes
+
+
+def _votes(rows: pl.DataFrame) -> pl.DataFrame:
+    votes = (
+        rows.sort("query_id", "model", "source_id")
+        .group_by("query_id", "model", maintain_order=True)
+        .agg(pl.col("score").mean().alias("success_rate"), pl.col("cost_usd").mean(), pl.col("latency_s").mean())
+        .with_columns(
+            recipe=pl.lit(RECIPE),
+            correct=pl.col("success_rate") > 0.5,
+            ambiguous=(pl.col("success_rate") > 0) & (pl.col("success_rate") <= 0.5),
+            **{
+                name: pl.lit(None, dtype=tables.VOTES.schema[name])
+                for name in ("k", "answers", "majority", "agreement", "runner_up", "valid")
+            },
+        )
+    )
+    return tables.check(tables.VOTES, votes)
