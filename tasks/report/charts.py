@@ -1,0 +1,210 @@
+"""The page's charts: Vega-Lite specifications made with Vega-Altair, drawn in the reader's browser.
+
+A chart is data and a description; names of models, routers and policies are values of the data, never part of an
+expression, a field's name or a title, so that nothing in them can act. Colours of text and lines are `currentColor`: the
+page's own, in light, in dark and on paper.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tasks.report.figures import Figure, Figures, percent
+from tasks.report.words import system_name
+
+if TYPE_CHECKING:
+    import altair as alt
+
+KIND_COLOURS = {"router": "#e4572e", "best single model": "#2a78c2", "other models": "#7fa8cf", "baseline": "#8a8f98"}
+ROUTER_COLOURS = ["#e4572e", "#2a78c2", "#1f9e77", "#b07aa1", "#c9a227", "#17a2b8", "#8c564b", "#7f7f7f"]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """`specification` is JSON that can stand in an HTML script element; `text` says in words what is to be seen."""
+
+    name: str
+    title: str
+    text: str
+    specification: str
+
+
+def charts(figures: Figures) -> dict[str, Chart]:
+    """Every chart for which there are figures, by name: accuracy, latency, cost, reliability."""
+    made = [
+        _accuracy(figures),
+        _trade_off(figures, "latency", "latency_s", 1, "Accuracy against latency", "seconds per question"),
+        _trade_off(figures, "cost", "cost_usd", 1000, "Accuracy against cost", "US dollars per thousand questions"),
+        _reliability(figures),
+    ]
+    return {chart.name: chart for chart in made if chart is not None}
+
+
+def _accuracy(figures: Figures) -> Chart | None:
+    """Accuracy of every system with its interval, best on top."""
+    import altair as alt
+
+    rows = _systems(figures)
+    if not rows:
+        return None
+    data = [_point(figures, row) for row in rows]
+    order = [point["system"] for point in data]
+    base = alt.Chart(alt.Data(values=data)).encode(
+        y=alt.Y("system:N", sort=order, title=None, axis=alt.Axis(labelLimit=190, ticks=False, domain=False)), tooltip=_TOOLTIP
+    )
+    scale, title = alt.Scale(zero=False), "accuracy, % of test questions"
+    chart = alt.layer(
+        base.mark_rule(strokeWidth=3, opacity=0.45).encode(x=alt.X("low:Q", scale=scale, title=title), x2="high:Q", color=_kind_colour()),
+        base.mark_point(filled=True, size=75, opacity=1).encode(x=alt.X("accuracy:Q", scale=scale, title=title), color=_kind_colour()),
+    )
+    best, worst = rows[0], rows[-1]
+    text = f"{_name(figures, best)} is highest with {percent(best.value)}, {_name(figures, worst)} lowest with {percent(worst.value)}."
+    return _chart("accuracy", "Accuracy on test questions, with 95 % intervals", text, chart, height=22 * len(rows) + 10)
+
+
+def _trade_off(figures: Figures, name: str, metric: str, scale: float, title: str, unit: str) -> Chart | None:
+    """Accuracy against what a question takes; up and to the left is better."""
+    import altair as alt
+
+    data = []
+    for row in _systems(figures):
+        taken = figures.one(metric, model=row.model, router=row.router, policy=row.policy)
+        if taken is not None:
+            data.append(_point(figures, row) | {"taken": round(scale * taken.value, 9)})
+    if not any(point["taken"] for point in data):
+        return None
+    base = alt.Chart(alt.Data(values=data)).encode(
+        x=alt.X("taken:Q", title=unit, scale=alt.Scale(zero=True)),
+        y=alt.Y("accuracy:Q", title="accuracy, %", scale=alt.Scale(zero=False)),
+        tooltip=[*_TOOLTIP, alt.Tooltip("taken:Q", title=unit, format=".4~g")],
+    )
+    chart = alt.layer(
+        base.mark_point(filled=True, size=110, opacity=0.9).encode(color=_kind_colour(), shape=_kind_shape()),
+        base.mark_text(align="left", dx=9, dy=-7, fontSize=11, limit=150).encode(text="label:N"),
+    )
+    cheapest = min(data, key=lambda point: point["taken"])
+    best = max(data, key=lambda point: point["accuracy"])
+    text = (
+        f"{cheapest['system']} takes least ({cheapest['taken']:.3g} {unit}) at {cheapest['accuracy']:.1f} %; "
+        f"{best['system']} is most accurate ({best['accuracy']:.1f} %) at {best['taken']:.3g}. Up and to the left is better."
+    )
+    return _chart(name, title, text, chart, height=340)
+
+
+def _reliability(figures: Figures) -> Chart | None:
+    """Observed share of right answers against the router's confidence; on the diagonal they agree."""
+    import altair as alt
+
+    routers = [router for router, _ in figures.routers]
+    data = []
+    for router in routers:
+        for number in range(10):
+            expected = figures.one(f"reliability_confidence_{number}", router=router)
+            observed = figures.one(f"reliability_reward_{number}", router=router)
+            if expected and observed:
+                data.append(
+                    {"router": router, "confidence": _round(expected.value), "right": _round(observed.value), "pairs": expected.n}
+                )
+    if not data:
+        return None
+    shown = sorted({str(point["router"]) for point in data})
+    colour = alt.Color("router:N", scale=alt.Scale(domain=shown, range=[*_cycle(len(shown))]), legend=_legend())
+    base = alt.Chart(alt.Data(values=data)).encode(
+        x=alt.X("confidence:Q", title="confidence, %", scale=alt.Scale(domain=[0, 100])),
+        y=alt.Y("right:Q", title="were right, %", scale=alt.Scale(domain=[0, 100])),
+        color=colour,
+        tooltip=[alt.Tooltip("router:N"), alt.Tooltip("confidence:Q"), alt.Tooltip("right:Q"), alt.Tooltip("pairs:Q", title="answers")],
+    )
+    diagonal = (
+        alt.Chart(alt.Data(values=[{"confidence": 0, "right": 0}, {"confidence": 100, "right": 100}]))
+        .mark_line(strokeDash=[4, 4], color="currentColor", opacity=0.4, strokeWidth=1)
+        .encode(x="confidence:Q", y="right:Q")
+    )
+    chart = alt.layer(diagonal, base.mark_line(strokeWidth=2), base.mark_point(filled=True, size=50, opacity=1))
+    errors = sorted((row.value, row.router or "") for row in figures.pooled("calibration_error") if row.router in shown)
+    text = "Points above the dashed line: more often right than the router thought; below: less often. "
+    text += "Mean distance from the line: " + ", ".join(f"{router} {percent(value)}" for value, router in errors) + "."
+    return _chart("reliability", "Can the confidences be believed?", text, chart, height=340)
+
+
+def for_script(value: Any) -> str:
+    """JSON that may stand inside an HTML script element: nothing in it can end the element or start a comment."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, sort_keys=True)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _systems(figures: Figures) -> list[Figure]:
+    """Accuracy rows of all systems, best first."""
+    rows = (row for row in figures.pooled("accuracy") if row.router != "best-single")
+    return sorted(rows, key=lambda row: (-row.value, row.model or "", row.router or "", row.policy or ""))
+
+
+def _name(figures: Figures, row: Figure) -> str:
+    return system_name(row.model, row.router, row.policy)
+
+
+def _point(figures: Figures, row: Figure) -> dict[str, Any]:
+    """One system as a chart's datum, in per cent."""
+    if row.model is not None:
+        kind = "best single model" if row.model == figures.best_single else "other models"
+    else:
+        kind = "baseline" if row.policy is None or row.router == "benchmark" else "router"
+    named = row.model is not None or kind == "baseline" or (row.router, row.policy) == figures.default
+    return {
+        "system": _name(figures, row),
+        "label": _name(figures, row) if named else "",
+        "kind": kind,
+        "accuracy": _round(row.value),
+        "low": _round(row.value if row.ci_low is None else row.ci_low),
+        "high": _round(row.value if row.ci_high is None else row.ci_high),
+    }
+
+
+def _round(share: float) -> float:
+    return round(100 * share, 2)
+
+
+def _cycle(count: int) -> Iterable[str]:
+    return (ROUTER_COLOURS[number % len(ROUTER_COLOURS)] for number in range(count))
+
+
+_TOOLTIP = ["system:N", "kind:N", "accuracy:Q", "low:Q", "high:Q"]
+
+
+def _kind_colour() -> "alt.Color":
+    import altair as alt
+
+    return alt.Color("kind:N", scale=alt.Scale(domain=list(KIND_COLOURS), range=list(KIND_COLOURS.values())), legend=_legend())
+
+
+def _kind_shape() -> "alt.Shape":
+    import altair as alt
+
+    shapes = ["circle", "diamond", "circle", "square"]
+    return alt.Shape("kind:N", scale=alt.Scale(domain=list(KIND_COLOURS), range=shapes), legend=_legend())
+
+
+def _legend() -> "alt.Legend":
+    import altair as alt
+
+    return alt.Legend(title=None, orient="top", columns=2, labelLimit=260)
+
+
+def _chart(name: str, title: str, text: str, chart: "alt.LayerChart", *, height: int) -> Chart:
+    """Fit the chart to the page: its width, its text colours."""
+    specification = chart.properties(width="container", height=height, autosize={"type": "fit-x", "contains": "padding"}).to_dict()
+    specification["config"] = _CONFIG
+    return Chart(name, title, text, for_script(specification))
+
+
+_TEXT: dict[str, Any] = {"labelColor": "currentColor", "titleColor": "currentColor", "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
+_CONFIG: dict[str, Any] = {
+    "background": "transparent",
+    "font": "system-ui, sans-serif",
+    "axis": {**_TEXT, "gridColor": "currentColor", "gridOpacity": 0.12, "domainColor": "currentColor", "domainOpacity": 0.4, "tickColor": "currentColor", "tickOpacity": 0.4},
+    "legend": {**_TEXT, "symbolStrokeWidth": 0},
+    "text": {"color": "currentColor"},
+    "view": {"stroke": None},
+}
+

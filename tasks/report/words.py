@@ -1,0 +1,233 @@
+"""The verdict in plain words: is routing worth it for this pool?
+
+    Yes. Routing is worth it for this pool: kmeans-tfidf with argmax beats the best single model, general, by 6.2 points
+    (95 % interval 2.1 to 10.3) on 240 test questions.
+
+One sentence per router, about the policy that did best on *validation* questions (argmax where there are none), so that no
+sentence was picked by looking at the test questions. Then the alarms: what a reader has to know before believing it.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import polars as pl
+
+from tasks.report.figures import BASELINES, Figures, between, dollars, percent, points, seconds, signed
+
+SMALL = 200  # test questions: below, an accuracy is known to about seven points either way
+NOT_YET = "beating the best single model by recognising the benchmark is not yet routing"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said about one router. `value`: 1 beats, 0 ties, -1 loses to the best single model; None: cannot be told."""
+
+    router: str
+    policy: str
+    value: int | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """`answer` is one word or two ("Yes", "No", "Not yet"), `headline` the sentence after it."""
+
+    answer: str
+    headline: str
+    routers: list[Verdict]
+    alarms: list[str]
+
+
+def verdict_sentences(metrics: pl.DataFrame) -> Verdicts:
+    """Put rows of METRICS (study "evaluation") in words."""
+    figures = Figures(metrics)
+    chosen = [(router, _policy(figures, router, policies)) for router, policies in figures.routers]
+    routers = [_router(figures, router, policy) for router, policy in chosen]
+    answer, headline = _headline(figures, routers)
+    return Verdicts(answer, headline, routers, _alarms(figures, chosen))
+
+
+def summary_table(metrics: pl.DataFrame) -> list[dict[str, str]]:
+    """One row per system on all test questions, best first: system, kind, accuracy, interval, gain, verdict, latency, cost.
+
+    All values are text for people. The names in it come from a run file or an imported table: escape them for where they go.
+    """
+    figures = Figures(metrics)
+    rows = sorted(
+        (row for row in figures.pooled("accuracy") if row.router != "best-single"),  # the model itself is there already
+        key=lambda row: (-row.value, KINDS.index(_kind(row.model, row.router)), row.router or row.model or "", row.policy or ""),
+    )
+    table = []
+    for row in rows:
+        name = {"model": row.model, "router": row.router, "policy": row.policy}
+        gain, verdict = figures.one("gain", **name), figures.one("verdict", **name)
+        latency, cost = figures.one("latency_s", **name), figures.one("cost_usd", **name)
+        is_best = row.model is not None and row.model == figures.best_single
+        table.append(
+            {
+                "system": system_name(row.model, row.router, row.policy) + (" (best single)" if is_best else ""),
+                "kind": _kind(row.model, row.router),
+                "accuracy": percent(row.value),
+                "interval": between(row),
+                "gain": signed(gain.value if gain else None),
+                "gain_interval": between(gain),
+                "verdict": _VERDICT_WORD[int(verdict.value)] if verdict and row.router not in BASELINES else "–",
+                "latency": seconds(latency.value if latency else None),
+                "cost": dollars(cost.value if cost else None),
+                "n": f"{row.n:,}",
+            }
+        )
+    return table
+
+
+def markdown(run_name: str, metrics: pl.DataFrame, notes: Sequence[str]) -> str:
+    """The verdict as Markdown, names escaped: headline, alarms, the table of systems, notes."""
+    verdicts = verdict_sentences(metrics)
+    lines = [f"# {escape_markdown(run_name)}: is routing worth it?", "", f"**{verdicts.answer}.** {escape_markdown(verdicts.headline)}", ""]
+    lines += [f"> ⚠ {escape_markdown(alarm)}\n" for alarm in verdicts.alarms]
+    lines += [f"- {escape_markdown(verdict.sentence)}" for verdict in verdicts.routers]
+    headings = {
+        "system": "system",
+        "accuracy": "accuracy",
+        "interval": "95 % interval",
+        "gain": "gain (points)",
+        "verdict": "verdict",
+        "latency": "latency",
+        "cost": "cost per 1,000",
+    }
+    lines += ["", "| " + " | ".join(headings.values()) + " |", "|" + "---|" * len(headings)]
+    lines += ["| " + " | ".join(escape_markdown(row[key]) for key in headings) + " |" for row in summary_table(metrics)]
+    if notes:
+        lines += ["", "## Notes", "", *(f"- {escape_markdown(note)}" for note in notes)]
+    return "\n".join(lines) + "\n"
+
+
+def system_name(model: str | None, router: str | None, policy: str | None) -> str:
+    """How a system is called in tables and charts: "general", "kmeans-tfidf · argmax", "oracle"."""
+    if model is not None:
+        return model
+    if router in BASELINES:
+        return BASELINE_NAMES[router or ""]
+    return f"{router} · {policy}"
+
+
+def escape_markdown(text: str) -> str:
+    """Text that Markdown shows as it is: on one line, with nothing of it taken for markup or HTML."""
+    return re.sub(r"([\\`*_{}\[\]#!|~$])", r"\\\1", escape(" ".join(text.split()), quote=False))
+
+
+BASELINE_NAMES = {
+    "best-single": "best single model (router)",
+    "benchmark": "knows only the benchmark",
+    "random": "random choice",
+    "oracle": "oracle",
+}
+KINDS = ["oracle", "router", "benchmark", "best-single", "model", "random"]
+_VERDICT_WORD = {1: "beats", 0: "ties", -1: "loses"}
+
+
+def _kind(model: str | None, router: str | None) -> str:
+    if model is not None:
+        return "model"
+    return router if router in BASELINES else "router"
+
+
+def _policy(figures: Figures, router: str, policies: list[str]) -> str:
+    """The policy that a router is judged by: the most accurate on validation questions, else its first."""
+
+    def accuracy(policy: str) -> float:
+        found = figures.one("accuracy", split="validation", router=router, policy=policy)
+        return -found.value if found else 0.0
+
+    honest = [policy for policy in policies if not policy.endswith("-as-published")] or policies
+    return min(honest, key=accuracy)
+
+
+def _router(figures: Figures, router: str, policy: str) -> Verdict:
+    """One sentence about one router."""
+    gain = figures.one("gain", router=router, policy=policy)
+    verdict = figures.one("verdict", router=router, policy=policy)
+    who = f"{router} with {policy}"
+    if gain is None or verdict is None:
+        return Verdict(router, policy, None, f"{who} cannot be compared with the best single model: no test question is known to both.")
+    best = f"the best single model, {figures.best_single}"
+    where = f"on {gain.n:,} test questions"
+    interval = f"(95 % interval {between(gain)})" if gain.ci_low is not None else "(too few questions for an interval)"
+    value = int(verdict.value)
+    if value:
+        verb = "beats" if value > 0 else "loses to"
+        sentence = f"{who} {verb} {best}, by {points(gain.value)} {interval} {where}"
+    elif gain.value == gain.ci_low == gain.ci_high == 0:
+        sentence = f"{who} is exactly as good as {best}, {where}"
+    else:
+        direction = "above" if gain.value > 0 else "below" if gain.value < 0 else "apart"
+        sentence = f"{who} ties with {best}: {points(gain.value)} {direction} is inside the noise {interval} {where}"
+    if value > 0 and _only_knows_the_benchmark(figures, router, policy):
+        sentence += f"; but so does a router that knows only the benchmark, and {NOT_YET}"
+    return Verdict(router, policy, value, sentence + ".")
+
+
+def _only_knows_the_benchmark(figures: Figures, router: str, policy: str) -> bool:
+    """Whether knowing the benchmark explains the gain: there are several, and the router is not above one that knows just that."""
+    gain = figures.one("gain_over_benchmark", router=router, policy=policy)
+    return len(figures.benchmarks) > 1 and gain is not None and not (gain.ci_low is not None and gain.ci_low > 0)
+
+
+def _headline(figures: Figures, routers: list[Verdict]) -> tuple[str, str]:
+    """The answer for the router that validation questions chose."""
+    if not routers:
+        return "Cannot be told", "No trained router has a route on a test question."
+    named = {verdict.router: verdict for verdict in routers}
+    chosen = named.get(figures.default[0]) if figures.default else None
+    chosen = chosen or next((verdict for verdict in routers if verdict.value == 1), routers[0])
+    headroom = figures.one("gain", router="oracle")
+    room = f" An oracle that always knew the right model would gain {points(headroom.value)}." if headroom else ""
+    room = "" if headroom and headroom.value <= 0 else room
+    if chosen.value is None:
+        return "Cannot be told", chosen.sentence
+    if chosen.value > 0:
+        if _only_knows_the_benchmark(figures, chosen.router, chosen.policy):
+            return "Not yet", f"{chosen.sentence}{room}"
+        return "Yes", f"Routing is worth it for this pool: {chosen.sentence}{_price(figures, chosen)}{room}"
+    if headroom is not None and headroom.value <= 0:
+        return "No", "No model is ever right where the best single model is wrong, so there is nothing to route for."
+    if chosen.value < 0:
+        return "No", f"Routing makes this pool worse: {chosen.sentence}{_price(figures, chosen)}{room}"
+    return "Not shown", f"Routing has not been shown to be more accurate for this pool: {chosen.sentence}{_price(figures, chosen)}{room}"
+
+
+def _price(figures: Figures, verdict: Verdict) -> str:
+    """What the router takes against the best single model, where that is known."""
+    parts = []
+    for metric, show, thing in (("latency_s", seconds, "per question"), ("cost_usd", dollars, "per thousand questions")):
+        router, best = figures.one(metric, router=verdict.router, policy=verdict.policy), figures.one(metric, model=figures.best_single)
+        if router and best:
+            parts.append(f"{show(router.value)} {thing} against {show(best.value)}")
+    return f" It takes {' and '.join(parts)}." if parts else ""
+
+
+def _alarms(figures: Figures, chosen: list[tuple[str, str]]) -> list[str]:
+    """What a reader has to know before believing the figures."""
+    alarms = []
+    for router, policy in chosen:
+        found = figures.one("constant", router=router, policy=policy)
+        if found is not None and found.value == 1:
+            shares = {row.model: row.value for row in figures.pooled("share") if (row.router, row.policy) == (router, policy)}
+            model = max(sorted(name for name in shares if name), key=lambda name: shares[name])
+            same = ", the best single model" if model == figures.best_single else ""
+            alarms.append(f"{router} with {policy} is a constant: it sends {percent(shares[model])} of the questions to {model}{same}.")
+        if figures.one("verdict", router=router, policy=policy) and _only_knows_the_benchmark(figures, router, policy):
+            gain = figures.one("gain", router=router, policy=policy)
+            if gain and gain.value > 0:
+                alarms.append(f"{router} with {policy} is not better than a router that knows only the benchmark.")
+    n = max((row.n or 0 for row in figures.pooled("accuracy")), default=0)
+    if n < SMALL:
+        alarms.append(f"There are only {n:,} test questions: differences of a few points cannot be seen.")
+    if figures.routers and figures.default is None:
+        alarms.append("There are no validation questions to choose a router or policy by.")
+    for row in figures.all("contaminated"):
+        if row.value == 1:
+            alarms.append(f"{row.model} is more accurate on training questions than can be believed; it may have been trained on them.")
+    return alarms
