@@ -1,6 +1,8 @@
 """What more than one test needs."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,3 +22,13 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data in {folder}; set MANYMINDS_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def demo_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The lake that `make demo` fills, filled anew by the same command."""
+    lake = tmp_path_factory.mktemp("demo") / "lake"
+    command = [str(Path(sys.executable).with_name("manyminds")), "run", str(ROOT / "infra/runs/demo.toml"), "--lake", str(lake)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=580)
+    assert done.returncode == 0, done.stderr
+    return lake
