@@ -1,0 +1,181 @@
+"""The engine on `transformers`: runs wherever torch does, one process per GPU, or per core where there is none.
+
+This process only hands out work: batches of requests, longest prompts first so that the cores finish together, each to the next
+idle worker, and passes on what comes back. It loads no torch. Workers are forked from a server that has imported torch and
+transformers already (once per run, not once per model), end when this process ends, however it ends, and load the model when they start.
+"""
+
+import multiprocessing
+import os
+import signal
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
+from queue import SimpleQueue
+from threading import Thread
+from types import TracebackType
+from typing import Any, Self
+
+from tasks.config import Model, Sampling
+from tasks.errors import UserError
+from tasks.sampling.engines import Completion, Request
+
+_HEAVY = "tasks.sampling.engines.decoding"
+_READ_AHEAD = 16_384  # requests that are sorted by length together
+_ROWS = 512  # requests handed to a worker at once
+_PARTS = 4  # per worker at least, so that none is idle for long while another finishes
+
+
+class TransformersSampler:
+    """A `Sampler`; see the protocol."""
+
+    def __init__(self, model: Model, sampling: Sampling) -> None:
+        """Nothing is started or loaded before the first request."""
+        self._model, self._sampling = model, sampling
+        self._workers: dict[Connection, ForkServerProcess] = {}
+
+    def sample(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """Each request's completion, as they finish. Raises UserError for a model that cannot be loaded, RuntimeError for a lost worker."""
+        waiting = _batches(iter(requests), max(1, _cores()))
+        batch = next(waiting, None)
+        busy: set[Connection] = set()
+        finished = False
+        try:
+            while batch is not None or busy:
+                if not self._workers:
+                    self._start_workers()
+                for worker in self._workers:
+                    if batch is not None and worker not in busy:
+                        self._send(worker, batch)
+                        busy.add(worker)
+                        batch = next(waiting, None)
+                ready = wait(list(busy))
+                for worker in [worker for worker in busy if worker in ready]:
+                    kind, content = self._receive(worker)
+                    if kind == "done":
+                        busy.remove(worker)
+                    else:
+                        yield from content
+            finished = True
+        finally:
+            if not finished:  # work in progress would come back to whoever asks next
+                self.close()
+
+    def close(self) -> None:
+        """End the workers, and with them the model."""
+        for connection, process in self._workers.items():
+            connection.close()
+            process.terminate()
+        for process in self._workers.values():
+            process.join(5)
+            if process.is_alive():
+                process.kill()
+                process.join()
+        self._workers = {}
+
+    def __enter__(self) -> Self:
+        """The sampler itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close it."""
+        self.close()
+
+    def _start_workers(self) -> None:
+        """The first worker says which devices there are; then one is started for each of the others."""
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([_HEAVY])
+        first = self._start_worker(context, "")
+        _, devices = self._receive(first)
+        self._send(first, devices[0])
+        for device in devices[1:]:
+            self._start_worker(context, device)
+
+    def _start_worker(self, context: Any, device: str) -> Connection:
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, self._model, self._sampling, device), daemon=True)
+        process.start()
+        theirs.close()
+        self._workers[ours] = process
+        return ours  # type: ignore[no-any-return]
+
+    def _send(self, worker: Connection, message: Any) -> None:
+        with suppress(OSError):  # it has died, and `_receive` will say so
+            worker.send(message)
+
+    def _receive(self, worker: Connection) -> tuple[str, Any]:
+        try:
+            kind, content = worker.recv()
+        except (EOFError, OSError) as error:
+            process = self._workers[worker]
+            process.join(5)
+            raise RuntimeError(
+                f"model {self._model.name!r}: a process that sampled it ended with exit code {process.exitcode}"
+                " (-9: killed, perhaps because memory ran out; 1: it could not start)"
+            ) from error
+        if kind == "user error":
+            raise UserError(content)
+        if kind == "error":
+            raise RuntimeError(f"model {self._model.name!r}: sampling failed:\n{content}")
+        return kind, content
+
+
+def _batches(requests: Iterator[Request], workers: int) -> Iterator[list[Request]]:
+    """Batches for the workers, the samples of a prompt together; read ahead, and sorted by length within what was read."""
+    while window := list(islice(requests, _READ_AHEAD)):
+        size = min(_ROWS, -(-len(window) // (_PARTS * workers)))
+        batch: list[Request] = []
+        for request in sorted(window, key=lambda one: (-len(one.prompt), one.prompt)):
+            if (len(batch) >= size and request.prompt != batch[-1].prompt) or len(batch) >= _ROWS:
+                yield batch
+                batch = []
+            batch.append(request)
+        yield batch
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _work(connection: Connection, model: Model, sampling: Sampling, device: str) -> None:
+    """A worker process: batches in, lists of completions out, until the connection closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that hands out the work
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    try:
+        import torch  # only workers load torch
+
+        from tasks.sampling.engines.decoding import Decoder
+
+        torch.set_num_threads(1)
+        if not device:
+            count = torch.cuda.device_count()
+            connection.send(("devices", [f"cuda:{number}" for number in range(count)] or ["cpu"] * _cores()))
+            device = connection.recv()
+        batches = _inbox(connection)
+        decoder = Decoder(model, sampling, device)
+        while True:
+            for completions in decoder.sample(batches.get()):
+                connection.send(("completions", completions))
+            connection.send(("done", None))
+    except UserError as error:
+        connection.send(("user error", str(error)))
+    except Exception:
+        connection.send(("error", traceback.format_exc()))
+
+
+def _inbox(connection: Connection) -> "SimpleQueue[list[Request]]":
+    """What comes over the connection, read in a thread, so that this process ends at once when the other one is gone."""
+    inbox: SimpleQueue[list[Request]] = SimpleQueue()
+
+    def read() -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                inbox.put(connection.recv())
+        os._exit(0)
+
+    Thread(target=read, daemon=True).start()
+    return inbox
