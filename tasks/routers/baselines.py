@@ -17,6 +17,7 @@ import polars as pl
 
 from tasks.config import Settings
 from tasks.lake.interfaces import Examples
+from tasks.routers.examples import in_order
 from tasks.routers.shrinkage import group_rewards, mean_rewards
 
 
@@ -29,7 +30,7 @@ class BestSingle:
 
     def fit(self, train: Examples, validation: Examples) -> Self:
         self.models = train.models
-        self.rewards_ = mean_rewards(train.labels)
+        self.rewards_ = mean_rewards(in_order(train).labels)
         return self
 
     def confidences(self, queries: pl.DataFrame) -> npt.NDArray[np.float32]:
@@ -56,6 +57,7 @@ class Benchmark:
         self.rewards_: dict[str, list[float]] = {}
 
     def fit(self, train: Examples, validation: Examples) -> Self:
+        train = in_order(train)
         names = sorted(train.queries["benchmark"].unique())
         groups = np.searchsorted(np.array(names), train.queries["benchmark"].to_numpy()) if names else np.zeros(0, dtype=np.int64)
         self.models = train.models

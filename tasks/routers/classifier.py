@@ -21,6 +21,7 @@ from tasks.errors import UserError
 from tasks.lake.interfaces import Examples
 from tasks.lake.views import question_texts
 from tasks.routers import encoders
+from tasks.routers.examples import in_order
 from tasks.routers.settings import ClassifierSettings
 from tasks.routers.training import fine_tune, offsets
 
@@ -43,7 +44,7 @@ class _Classifier:
         assert isinstance(chosen, ClassifierSettings)
         if train.queries.is_empty():
             raise UserError("a classifier cannot be trained: there are no training queries")
-        train, validation = _sorted(train), _sorted(validation)
+        train, validation = in_order(train), in_order(validation)
         self.models = train.models
         self.offsets_ = offsets(train.labels)
         columns = [[column] for column in range(len(self.models))] if self.separate else [list(range(len(self.models)))]
@@ -101,9 +102,3 @@ class SeparateClassifiers(_Classifier):
     """An encoder with one output for each model."""
 
     separate = True
-
-
-def _sorted(examples: Examples) -> Examples:
-    """By `query_id`, so that the order in which rows come decides nothing."""
-    order = np.argsort(examples.queries["query_id"].to_numpy(), kind="stable")
-    return Examples(examples.queries[order], examples.labels[order], examples.models)

@@ -24,9 +24,10 @@ from tasks.config import Settings
 from tasks.errors import UserError
 from tasks.lake.interfaces import Examples
 from tasks.lake.views import question_texts
-from tasks.routers.tfidf import fit_tfidf, load_tfidf
+from tasks.routers.examples import in_order
 from tasks.routers.settings import EncoderClusterSettings, WordClusterSettings
 from tasks.routers.shrinkage import group_rewards
+from tasks.routers.tfidf import fit_tfidf, load_tfidf
 
 QUERIES_PER_CLUSTER = 10  # at least, on average
 STARTS = 4  # of KMeans; the best by its own objective is kept
@@ -55,8 +56,8 @@ class Clusters:
         if train.queries.is_empty():
             raise UserError("queries cannot be clustered: there are no training queries")
         assert isinstance(self.settings, WordClusterSettings | EncoderClusterSettings)
-        order = np.argsort(train.queries["query_id"].to_numpy(), kind="stable")
-        texts, labels = question_texts(train.queries[order]), train.labels[order]
+        train = in_order(train)
+        texts = question_texts(train.queries)
         self.models = train.models
         count = min(self.settings.clusters, len(texts) // QUERIES_PER_CLUSTER, len(set(texts)))
         vectors = self._learn(texts)
@@ -67,7 +68,7 @@ class Clusters:
             with threadpool_limits(1):  # how many cores there are must not decide the order of a sum
                 means = KMeans(count, n_init=STARTS, max_iter=ITERATIONS, random_state=seed % 2**32).fit(vectors)
             self.centroids_ = means.cluster_centers_.astype(np.float32)
-        self.rewards_ = group_rewards(labels, self._nearest(texts), len(self.centroids_))
+        self.rewards_ = group_rewards(train.labels, self._nearest(texts), len(self.centroids_))
         return self
 
     def confidences(self, queries: pl.DataFrame) -> npt.NDArray[np.float32]:

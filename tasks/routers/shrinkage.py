@@ -23,14 +23,16 @@ def mean_rewards(labels: npt.NDArray[np.floating]) -> Floats:
         labels: float (queries, models), NaN where the model is missing.
     """
     known = ~np.isnan(labels)
-    return np.asarray(np.where(known, labels, 0).sum(axis=0, dtype=np.float64) / np.maximum(known.sum(axis=0), 1))
+    means: Floats = np.where(known, labels, 0).sum(axis=0, dtype=np.float64) / np.maximum(known.sum(axis=0), 1)
+    return means
 
 
 def group_rewards(labels: npt.NDArray[np.floating], groups: npt.NDArray[np.integer], count: int) -> Floats:
     """Expected reward of each model in each group, float64 (count, models), 0 … 1.
 
-    A reward is taken apart into the model's overall mean, how easy the query's group is for all models, and how well the group suits
-    the model. The last two are shrunk separately: groups differ much in difficulty and little in which model they suit.
+    A reward is taken apart into the model's overall mean, how easy the query's group is for all models, and how well the
+    group suits the model. The last two are shrunk separately: groups differ much in difficulty, and little in which model
+    they suit.
 
     Args:
         labels: float (queries, models), 0 … 1, NaN where the model is missing.
@@ -41,8 +43,9 @@ def group_rewards(labels: npt.NDArray[np.floating], groups: npt.NDArray[np.integ
     known = ~np.isnan(deviations)
     ease = np.where(known, deviations, 0).sum(axis=1, keepdims=True) / np.maximum(known.sum(axis=1, keepdims=True), 1)
     ease = np.where(known.any(axis=1, keepdims=True), ease, np.nan)
-    rewards: Floats = overall + _credible_means(ease, groups, count) + _credible_means(deviations - ease, groups, count)
-    return rewards.clip(0, 1)
+    rewards = overall + _credible_means(ease, groups, count) + _credible_means(deviations - ease, groups, count)
+    clipped: Floats = np.clip(rewards, 0, 1)
+    return clipped
 
 
 def _credible_means(values: Floats, groups: npt.NDArray[np.integer], count: int) -> Floats:
@@ -60,4 +63,7 @@ def _credible_means(values: Floats, groups: npt.NDArray[np.integer], count: int)
     if independent <= 0:  # one group: its mean is the overall one
         return np.zeros_like(means)
     between = max(0.0, ((sizes * np.square(means)).sum() - (cells - columns) * within) / independent)
-    return means * np.divide(sizes * between, sizes * between + within, out=np.zeros_like(means), where=between > 0)
+    if between == 0:  # groups differ no more than luck explains
+        return np.zeros_like(means)
+    shrunk: Floats = means * (sizes * between / (sizes * between + within))
+    return shrunk
