@@ -6,12 +6,12 @@ page's own, in light, in dark and on paper.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tasks.report.figures import Figure, Figures, percent
-from tasks.report.words import system_name
+from tasks.report.figures import BASELINES, Figures, percent
+from tasks.report.words import Verdict, system_name
 
 if TYPE_CHECKING:
     import altair as alt
@@ -30,52 +30,68 @@ class Chart:
     specification: str
 
 
-def charts(figures: Figures) -> dict[str, Chart]:
-    """Every chart for which there are figures, by name: accuracy, latency, cost, reliability."""
+def charts(figures: Figures, verdicts: Sequence[Verdict]) -> dict[str, Chart]:
+    """Every chart for which there are figures, by name: accuracy, latency, cost, reliability.
+
+    Of each router the policy is named that its verdict is about.
+    """
+    systems = _systems(figures, {(verdict.router, verdict.policy) for verdict in verdicts})
     made = [
-        _accuracy(figures),
-        _trade_off(figures, "latency", "latency_s", 1, "Accuracy against latency", "seconds per question"),
-        _trade_off(figures, "cost", "cost_usd", 1000, "Accuracy against cost", "US dollars per thousand questions"),
+        _accuracy(systems),
+        _trade_off(figures, systems, "latency", "latency_s", 1, "Accuracy against latency", "seconds per question"),
+        _trade_off(figures, systems, "cost", "cost_usd", 1000, "Accuracy against cost", "US dollars per thousand questions"),
         _reliability(figures),
     ]
     return {chart.name: chart for chart in made if chart is not None}
 
 
-def _accuracy(figures: Figures) -> Chart | None:
-    """Accuracy of every system with its interval, best on top."""
+def _accuracy(systems: list[dict[str, Any]]) -> Chart | None:
+    """Accuracy of every named system with its interval, best on top, each under its name so that it fits on a phone."""
     import altair as alt
 
-    rows = _systems(figures)
-    if not rows:
+    data = [_without(point, "row") for point in systems if point["label"]]
+    if not data:
         return None
-    data = [_point(figures, row) for row in rows]
-    order = [point["system"] for point in data]
-    base = alt.Chart(alt.Data(values=data)).encode(
-        y=alt.Y("system:N", sort=order, title=None, axis=alt.Axis(labelLimit=190, ticks=False, domain=False)), tooltip=_TOOLTIP
-    )
-    scale, title = alt.Scale(zero=False), "accuracy, % of test questions"
+    y = alt.Y("system:N", sort=[point["system"] for point in data], axis=None)
+    base = alt.Chart(alt.Data(values=data)).encode(y=y, tooltip=_TOOLTIP)
+    scale, title, axis = alt.Scale(zero=False), "accuracy, % of test questions", alt.Axis(tickCount=8)
+    best_single = [point for point in data if point["kind"] == "best single model"]
     chart = alt.layer(
-        base.mark_rule(strokeWidth=3, opacity=0.45).encode(x=alt.X("low:Q", scale=scale, title=title), x2="high:Q", color=_kind_colour()),
-        base.mark_point(filled=True, size=75, opacity=1).encode(x=alt.X("accuracy:Q", scale=scale, title=title), color=_kind_colour()),
+        alt.Chart(alt.Data(values=best_single))
+        .mark_rule(strokeDash=[4, 4], color=KIND_COLOURS["best single model"])
+        .encode(x=alt.X("accuracy:Q", scale=scale, title=title, axis=axis)),
+        base.mark_rule(strokeWidth=3, opacity=0.45, yOffset=7).encode(
+            x=alt.X("low:Q", scale=scale, title=title, axis=axis), x2="high:Q", color=_kind_colour()
+        ),
+        base.mark_point(filled=True, size=75, opacity=1, yOffset=7).encode(
+            x=alt.X("accuracy:Q", scale=scale, title=title, axis=axis), color=_kind_colour()
+        ),
+        base.mark_text(align="center", dy=-7, fontSize=12, limit=260).encode(
+            x=alt.X("accuracy:Q", title=title, axis=axis), text="system:N"
+        ),
     )
-    best, worst = rows[0], rows[-1]
-    text = f"{_name(figures, best)} is highest with {percent(best.value)}, {_name(figures, worst)} lowest with {percent(worst.value)}."
-    return _chart("accuracy", "Accuracy on test questions, with 95 % intervals", text, chart, height=22 * len(rows) + 10)
+    text = "; ".join(f"{point['system']} {point['accuracy']:.1f} %" for point in data)
+    text = f"{text}. The dashed line is the best single model. Each interval is that system’s own; the gains in the table below are paired."
+    return _chart("accuracy", "Accuracy on test questions, with 95 % intervals", text, chart, height=36 * len(data) + 10)
 
 
-def _trade_off(figures: Figures, name: str, metric: str, scale: float, title: str, unit: str) -> Chart | None:
+def _trade_off(
+    figures: Figures, systems: list[dict[str, Any]], name: str, metric: str, scale: float, title: str, unit: str
+) -> Chart | None:
     """Accuracy against what a question takes; up and to the left is better."""
     import altair as alt
 
     data = []
-    for row in _systems(figures):
+    for point in systems:
+        row = point["row"]
         taken = figures.one(metric, model=row.model, router=row.router, policy=row.policy)
         if taken is not None:
-            data.append(_point(figures, row) | {"taken": round(scale * taken.value, 9)})
-    if not any(point["taken"] for point in data):
+            data.append(_without(point, "row") | {"taken": round(scale * taken.value, 9)})
+    most = max((point["taken"] for point in data), default=0)
+    if not most:
         return None
     base = alt.Chart(alt.Data(values=data)).encode(
-        x=alt.X("taken:Q", title=unit, scale=alt.Scale(zero=True)),
+        x=alt.X("taken:Q", title=unit, scale=alt.Scale(domain=[0, 1.2 * most], nice=True)),
         y=alt.Y("accuracy:Q", title="accuracy, %", scale=alt.Scale(zero=False)),
         tooltip=[*_TOOLTIP, alt.Tooltip("taken:Q", title=unit, format=".4~g")],
     )
@@ -103,9 +119,7 @@ def _reliability(figures: Figures) -> Chart | None:
             expected = figures.one(f"reliability_confidence_{number}", router=router)
             observed = figures.one(f"reliability_reward_{number}", router=router)
             if expected and observed:
-                data.append(
-                    {"router": router, "confidence": _round(expected.value), "right": _round(observed.value), "pairs": expected.n}
-                )
+                data.append({"router": router, "confidence": _round(expected.value), "right": _round(observed.value), "pairs": expected.n})
     if not data:
         return None
     shown = sorted({str(point["router"]) for point in data})
@@ -134,31 +148,35 @@ def for_script(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _systems(figures: Figures) -> list[Figure]:
-    """Accuracy rows of all systems, best first."""
-    rows = (row for row in figures.pooled("accuracy") if row.router != "best-single")
-    return sorted(rows, key=lambda row: (-row.value, row.model or "", row.router or "", row.policy or ""))
+def _systems(figures: Figures, judged: set[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Every system as a datum in per cent, best first; with a label if it is a model, a baseline or `judged`."""
+    rows = sorted(
+        (row for row in figures.pooled("accuracy") if row.router != "best-single"),
+        key=lambda row: (-row.value, row.model or "", row.router or "", row.policy or ""),
+    )
+    systems = []
+    for row in rows:
+        name = system_name(row.model, row.router, row.policy)
+        if row.model is not None:
+            kind = "best single model" if row.model == figures.best_single else "other models"
+        else:
+            kind = "baseline" if row.router in BASELINES else "router"
+        systems.append(
+            {
+                "row": row,
+                "system": name,
+                "label": name if kind != "router" or (row.router, row.policy) in judged else "",
+                "kind": kind,
+                "accuracy": _round(row.value),
+                "low": _round(row.value if row.ci_low is None else row.ci_low),
+                "high": _round(row.value if row.ci_high is None else row.ci_high),
+            }
+        )
+    return systems
 
 
-def _name(figures: Figures, row: Figure) -> str:
-    return system_name(row.model, row.router, row.policy)
-
-
-def _point(figures: Figures, row: Figure) -> dict[str, Any]:
-    """One system as a chart's datum, in per cent."""
-    if row.model is not None:
-        kind = "best single model" if row.model == figures.best_single else "other models"
-    else:
-        kind = "baseline" if row.policy is None or row.router == "benchmark" else "router"
-    named = row.model is not None or kind == "baseline" or (row.router, row.policy) == figures.default
-    return {
-        "system": _name(figures, row),
-        "label": _name(figures, row) if named else "",
-        "kind": kind,
-        "accuracy": _round(row.value),
-        "low": _round(row.value if row.ci_low is None else row.ci_low),
-        "high": _round(row.value if row.ci_high is None else row.ci_high),
-    }
+def _without(point: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in point.items() if name != key}
 
 
 def _round(share: float) -> float:
@@ -198,13 +216,26 @@ def _chart(name: str, title: str, text: str, chart: "alt.LayerChart", *, height:
     return Chart(name, title, text, for_script(specification))
 
 
-_TEXT: dict[str, Any] = {"labelColor": "currentColor", "titleColor": "currentColor", "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
+_TEXT: dict[str, Any] = {
+    "labelColor": "currentColor",
+    "titleColor": "currentColor",
+    "labelFontSize": 12,
+    "titleFontSize": 12,
+    "titleFontWeight": "normal",
+}
 _CONFIG: dict[str, Any] = {
     "background": "transparent",
     "font": "system-ui, sans-serif",
-    "axis": {**_TEXT, "gridColor": "currentColor", "gridOpacity": 0.12, "domainColor": "currentColor", "domainOpacity": 0.4, "tickColor": "currentColor", "tickOpacity": 0.4},
-    "legend": {**_TEXT, "symbolStrokeWidth": 0},
+    "axis": {
+        **_TEXT,
+        "gridColor": "currentColor",
+        "gridOpacity": 0.12,
+        "domainColor": "currentColor",
+        "domainOpacity": 0.4,
+        "tickColor": "currentColor",
+        "tickOpacity": 0.4,
+    },
+    "legend": {**_TEXT, "symbolStrokeWidth": 0, "symbolOpacity": 1},
     "text": {"color": "currentColor"},
     "view": {"stroke": None},
 }
-

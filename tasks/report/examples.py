@@ -13,7 +13,9 @@ EACH = 3
 LONGEST = 400  # characters of a question that are shown
 
 
-def examples(queries: pl.DataFrame, votes: pl.DataFrame, routes: pl.DataFrame, best_single: str, router: str, policy: str) -> list[dict[str, Any]]:
+def examples(
+    queries: pl.DataFrame, votes: pl.DataFrame, routes: pl.DataFrame, best_single: str, router: str, policy: str
+) -> list[dict[str, Any]]:
     """Up to three questions of either kind: question, gold, and model, answer and reward of router and best single model."""
     outcomes = votes.select("query_id", "model", views.reward(), answer=pl.col("majority"))
     rows = (

@@ -1,7 +1,7 @@
 """Looking figures up in the metrics table, and writing them as people read them.
 
-    figures.one("gain", router="kmeans-tfidf", policy="argmax").value        0.062
-    percent(0.062), points(0.062), between(figure)                           "6.2 %", "6.2 points", "2.1 to 10.3"
+figures.one("gain", router="kmeans-tfidf", policy="argmax").value        0.062
+percent(0.062), points(0.062), between(figure)                           "6.2 %", "6.2 points", "2.1 to 10.3"
 """
 
 from collections.abc import Iterator

@@ -41,13 +41,19 @@ def render(
     verdicts = verdict_sentences(metrics)
     bundle, drawing = _bundle(), _DRAWING
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tasks.report", package_path=""), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader("tasks.report", package_path=""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     shown = figures.default or next(((router, policies[0]) for router, policies in figures.routers), None)
     return environment.get_template("page.html.jinja").render(
         run_name=run_name,
         verdicts=verdicts,
-        charts={name: {**vars(chart), "specification": Markup(chart.specification)} for name, chart in charts(figures).items()},  # noqa: S704
+        charts={
+            name: {**vars(chart), "specification": Markup(chart.specification)} for name, chart in charts(figures, verdicts.routers).items()
+        },
         systems=summary_table(metrics),
         benchmarks=_by_benchmark(figures),
         shares=_shares(figures),
@@ -55,14 +61,20 @@ def render(
         confidences=_confidences(figures),
         voting=_voting(figures),
         data=_data(queries),
-        sizes={"queries": queries.height, "votes": votes.height, "scores": scores.height, "routes": routes.height, "metrics": metrics.height},
+        sizes={
+            "queries": queries.height,
+            "votes": votes.height,
+            "scores": scores.height,
+            "routes": routes.height,
+            "metrics": metrics.height,
+        },
         examples=examples(queries, votes, routes, figures.best_single, *shown) if shown and figures.best_single else [],
         best_single=figures.best_single,
         shown=system_name(None, *shown) if shown else None,
         notes=notes,
         settings=settings,
-        bundle=Markup(bundle),  # noqa: S704
-        drawing=Markup(drawing),  # noqa: S704
+        bundle=Markup(bundle),
+        drawing=Markup(drawing),
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {_hash(bundle)} {_hash(drawing)}",
         percent=percent,
     )
@@ -82,7 +94,7 @@ def _bundle() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script that may stand inside a script element."""
     import vl_convert
 
-    script: str = vl_convert.javascript_bundle()
+    script: str = vl_convert.javascript_bundle(None)
     return script.replace("\r\n", "\n").replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
@@ -111,7 +123,10 @@ def _by_benchmark(figures: Figures) -> dict[str, Any] | None:
                 "macro": (percent(macro.value) if macro else "–", between(macro)),
             }
         )
-    counts = [max((row.n or 0 for row in figures.all("accuracy") if (row.benchmark, row.subject) == (name, None)), default=0) for name in figures.benchmarks]
+    counts = [
+        max((row.n or 0 for row in figures.all("accuracy") if (row.benchmark, row.subject) == (name, None)), default=0)
+        for name in figures.benchmarks
+    ]
     return {"names": list(zip(figures.benchmarks, counts, strict=True)), "rows": rows}
 
 
@@ -201,5 +216,6 @@ def _data(queries: pl.DataFrame) -> list[dict[str, Any]]:
     """Questions of each benchmark by split."""
     counts = {(benchmark, split): n for benchmark, split, n in queries.group_by("benchmark", "split").len().iter_rows()}
     return [
-        {"benchmark": benchmark, "counts": [counts.get((benchmark, split), 0) for split in SPLITS]} for benchmark in sorted({name for name, _ in counts})
+        {"benchmark": benchmark, "counts": [counts.get((benchmark, split), 0) for split in SPLITS]}
+        for benchmark in sorted({name for name, _ in counts})
     ]
