@@ -30,7 +30,7 @@ def load_benchmark(config: Benchmark, splits: Splits, seed: int) -> tuple[pl.Dat
     if "row" in rows.columns:
         check_splits(rows)
     queries, notes = finish(rows.with_columns(benchmark=pl.lit(config.name)), splits, seed)
-    return limited(queries, {split: number for split, number in config.limit.items()}, seed), notes
+    return limited(queries, config.limit, seed), notes
 
 
 def prompt_template(config: Benchmark) -> str:

@@ -10,6 +10,7 @@ rows nor a query that is added later moves another query to another split.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import polars as pl
 
@@ -17,6 +18,7 @@ from tasks.benchmarks.reading import require
 from tasks.config import Splits
 from tasks.lake import tables
 
+Split = Literal["train", "validation", "test"]
 SPELLINGS = {
     "train": "train",
     "training": "train",
@@ -73,7 +75,7 @@ def finish(rows: pl.DataFrame, splits: Splits, seed: int) -> tuple[pl.DataFrame,
     return tables.check(tables.QUERIES, finished.sort("query_id").select(*tables.QUERIES.columns)), notes
 
 
-def limited(queries: pl.DataFrame, limit: Mapping[str, int], seed: int) -> pl.DataFrame:
+def limited(queries: pl.DataFrame, limit: Mapping[Split, int], seed: int) -> pl.DataFrame:
     """At most `limit` queries of each split, the first in the order of a hash; a split that is not named is whole."""
     allowed = pl.col("split").replace_strict(dict(limit), default=queries.height, return_dtype=pl.Int64)
     ranked = queries.with_columns(rank=_positions(queries, "limit", seed))

@@ -19,8 +19,8 @@ _TAIL = 160  # characters
 
 _VALUE = r"(?:\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
 _NUMBER = rf"-?\$?-?{_VALUE}"
-# What may follow a marked number: anything but a digit, a sign of a calculation, or ".5" and ",5" that belong to it.
-_END = r"[ \t]*(?:[^\d \t+\-*/=×^.,]|[.,](?:\D|$)|$)"
+# What may follow a marked number: "**" of bold type, or anything but a digit, a sign of a calculation, or ".5" and ",5" that belong to it.
+_END = r"[ \t]*(?:\*\*|[^\d \t+\-*/=×^.,]|[.,](?:\D|$)|$)"
 _MARKED = (
     r"(?i)(?:####[^\w\n.\-]{0,6}"  # "#### 18", "#### $18"; not the heading "#### Step 2"
     r"|\\boxed\{[^\d\n}.\-]{0,20}"  # "\boxed{x = 18}"
