@@ -1,0 +1,149 @@
+"""Sentences that a newcomer reads say what the figures say."""
+
+import polars as pl
+import pytest
+from planted_tables import Tables, hand_tables, pool_tables, query_rows
+
+from tasks.evaluation.evaluate import evaluate
+from tasks.report.figures import between, dollars, percent, seconds, signed
+from tasks.report.words import NOT_YET, escape_markdown, markdown, summary_table, verdict_sentences
+
+
+def metrics_of(tables: Tables) -> pl.DataFrame:
+    return evaluate(tables.queries, tables.votes, tables.scores, tables.routes, {}, 400, 0)
+
+
+def halves(count: int = 240) -> tuple[dict[str, list[float | None]], list[str | None], pl.DataFrame]:
+    """fox is right on two thirds of the queries, owl on the others; half of them validation, half test."""
+    fox = [float(number % 3 != 0) for number in range(count)]
+    queries = pl.concat([query_rows(count // 2, split="validation"), query_rows(count // 2, split="test", first=count // 2)])
+    return {"fox": [*fox], "owl": [1 - value for value in fox]}, ["fox" if value else "owl" for value in fox], queries
+
+
+def test_a_router_that_beats_the_best_single_model_makes_routing_worth_it() -> None:
+    rates, chosen, queries = halves(480)
+    verdicts = verdict_sentences(metrics_of(hand_tables(rates, {("perfect", "argmax"): chosen}, queries=queries)))
+    assert verdicts.answer == "Yes"
+    assert "perfect with argmax beats the best single model, fox, by 33.3 points (95 % interval " in verdicts.headline
+    assert "on 240 test questions" in verdicts.headline
+    assert [verdict.value for verdict in verdicts.routers] == [1]
+    assert verdicts.alarms == []
+
+
+def test_a_router_that_is_worse_says_no() -> None:
+    rates, chosen, queries = halves()
+    bad: list[str | None] = ["owl" if model == "fox" else "fox" for model in chosen]
+    verdicts = verdict_sentences(metrics_of(hand_tables(rates, {("bad", "argmax"): bad}, queries=queries)))
+    assert verdicts.answer == "No"
+    assert "bad with argmax loses to the best single model, fox, by 66.7 points" in verdicts.headline
+
+
+def test_a_copy_of_the_best_single_model_is_named_a_constant() -> None:
+    rates, _, queries = halves()
+    verdicts = verdict_sentences(metrics_of(hand_tables(rates, {("copy", "argmax"): ["fox"] * 240}, queries=queries)))
+    assert verdicts.answer == "Not shown"
+    assert "exactly as good as" in verdicts.headline
+    assert "copy with argmax is a constant: it sends 100.0 % of the questions to fox, the best single model." in verdicts.alarms
+
+
+def test_a_few_test_questions_raise_an_alarm() -> None:
+    rates, chosen, queries = halves(60)
+    alarms = verdict_sentences(metrics_of(hand_tables(rates, {("r", "argmax"): chosen}, queries=queries))).alarms
+    assert any("only 30 test questions" in alarm for alarm in alarms)
+
+
+def test_recognising_the_benchmark_is_not_yet_routing() -> None:
+    parts = [("sums", "validation"), ("sums", "test"), ("facts", "validation"), ("facts", "test")]
+    queries = pl.concat([query_rows(60, benchmark=name, split=split, first=60 * number) for number, (name, split) in enumerate(parts)])
+    sums = [True] * 120 + [False] * 120
+    rates: dict[str, list[float | None]] = {"fox": [float(here) for here in sums], "owl": [float(not here) for here in sums]}
+    chosen: list[str | None] = ["fox" if here else "owl" for here in sums]
+    tables = hand_tables(rates, {("benchmark", "argmax"): chosen, ("kmeans", "argmax"): chosen}, queries=queries)
+    verdicts = verdict_sentences(metrics_of(tables))
+    assert verdicts.answer == "Not yet"
+    assert NOT_YET in verdicts.headline
+    assert "kmeans with argmax is not better than a router that knows only the benchmark." in verdicts.alarms
+
+
+def test_the_policy_is_chosen_on_validation_questions_not_on_test() -> None:
+    rates, chosen, queries = halves()
+    wrong: list[str | None] = ["owl" if model == "fox" else "fox" for model in chosen]
+    good_on_test = wrong[:120] + chosen[120:]
+    good_on_validation = chosen[:120] + wrong[120:]
+    tables = hand_tables(rates, {("r", "argmax"): good_on_test, ("r", "random"): good_on_validation}, queries=queries)
+    verdicts = verdict_sentences(metrics_of(tables))
+    assert [(verdict.policy, verdict.value) for verdict in verdicts.routers] == [("random", -1)]
+    assert verdicts.answer == "No"
+
+
+def test_where_no_other_model_is_ever_better_there_is_nothing_to_route_for() -> None:
+    rates, _, queries = halves()
+    tables = hand_tables({"fox": rates["fox"], "owl": [0.0] * 240}, {("r", "argmax"): ["fox", "owl"] * 120}, queries=queries)
+    verdicts = verdict_sentences(metrics_of(tables))
+    assert (verdicts.answer, "nothing to route for" in verdicts.headline) == ("No", True)
+
+
+def test_nothing_to_compare_is_said_and_not_fatal() -> None:
+    rates, _, queries = halves()
+    assert verdict_sentences(metrics_of(hand_tables(rates, {}, queries=queries))).answer == "Cannot be told"
+    assert verdict_sentences(metrics_of(pool_tables(12)).clear()).answer == "Cannot be told"
+    tables = hand_tables(rates, {("r", "argmax"): ["fox"] * 240}, queries=queries)
+    unknown = Tables(tables.queries, tables.votes, tables.scores, tables.routes.filter(pl.col("router") != "best-single"))
+    assert "cannot be compared" in verdict_sentences(metrics_of(unknown)).headline
+
+
+def test_a_tie_names_time_and_cost_where_they_are_known() -> None:
+    tables = pool_tables(60)
+    only = Tables(tables.queries, tables.votes, tables.scores, tables.routes.filter(pl.col("router") != "kmeans-tfidf"))
+    headline = verdict_sentences(metrics_of(only)).headline
+    assert "2.4 s per question against 2.4 s" in headline
+
+
+def test_the_summary_has_every_system_once_and_best_first() -> None:
+    table = summary_table(metrics_of(pool_tables(60)))
+    systems = [row["system"] for row in table]
+    assert systems[0] == "oracle"
+    assert len(set(systems)) == len(systems) == 5 + 5 + 3
+    assert "general (best single)" in systems
+    assert {row["verdict"] for row in table} <= {"beats", "ties", "loses", "–"}
+
+
+def test_without_latency_and_cost_the_summary_shows_dashes() -> None:
+    assert {(row["latency"], row["cost"]) for row in summary_table(metrics_of(pool_tables(12, measured=False)))} == {("–", "–")}
+
+
+def test_markdown_shows_names_as_they_are() -> None:
+    evil = "<script>alert(1)</script>|[x](javascript:y)`*\n# z"
+    rates, chosen, queries = halves()
+    tables = hand_tables(
+        {evil: rates["fox"], "owl": rates["owl"]},
+        {("r", "argmax"): [evil if model == "fox" else model for model in chosen]},
+        best=evil,
+        queries=queries,
+    )
+    text = markdown("run <b>", metrics_of(tables), ["a | note"])
+    assert "<script" not in text
+    assert "<b>" not in text
+    assert "\\[x\\](javascript:y)" in text
+    assert "\n# z" not in text
+    columns = {line.replace("\\|", "").count("|") for line in text.splitlines() if line.startswith("|")}
+    assert columns == {8}
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (percent(0.7161), "71.6 %"),
+        (percent(None), "–"),
+        (percent(-0.0), "0.0 %"),
+        (signed(-0.062), "−6.2"),
+        (signed(0.0), "+0.0"),
+        (seconds(0.00023), "0.00023 s"),
+        (seconds(1234.5), "1,234 s"),
+        (dollars(0.000345), "$0.345"),
+        (between(None), "–"),
+        (escape_markdown("a*b & <c>"), "a\\*b &amp; &lt;c&gt;"),
+    ],
+)
+def test_figures_are_written_as_people_read_them(written: str, expected: str) -> None:
+    assert written == expected
