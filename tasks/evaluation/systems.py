@@ -8,8 +8,8 @@ Two models and a router on three queries, rewards by majority vote ("." means th
     c            1     .            fox              1        .        1        1
 
 A *hole* ("." above, NaN in the arrays) is a query on which a system's outcome is not known; it is left out of that system's
-figures and of every comparison with it. A policy named `…-as-published` (see paper.md of arXiv 2405.00467's scripts) may send
-a query nowhere: that counts as wrong, takes no model's time and costs nothing.
+figures and of every comparison with it. A policy named `…-as-published` (the scripts of arXiv
+2405.00467) may send a query nowhere: that counts as wrong, takes no model's time and costs nothing.
 """
 
 from collections.abc import Mapping, Sequence

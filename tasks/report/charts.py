@@ -66,7 +66,7 @@ def _accuracy(systems: list[dict[str, Any]]) -> Chart | None:
         base.mark_point(filled=True, size=75, opacity=1, yOffset=7).encode(
             x=alt.X("accuracy:Q", scale=scale, title=title, axis=axis), color=_kind_colour()
         ),
-        base.mark_text(align="center", dy=-7, fontSize=12, limit=260).encode(
+        base.mark_text(align="center", dy=-7, fontSize=12, limit=220).encode(
             x=alt.X("accuracy:Q", title=title, axis=axis), text="system:N"
         ),
     )

@@ -17,7 +17,7 @@ import polars as pl
 from tasks.report.figures import BASELINES, Figures, between, dollars, percent, points, seconds, signed
 
 SMALL = 200  # test questions: below, an accuracy is known to about seven points either way
-NOT_YET = "beating the best single model by recognising the benchmark is not yet routing"
+NOT_YET = "Beating the best single model by recognising the benchmark is not yet routing."
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def _router(figures: Figures, router: str, policy: str) -> Verdict:
         direction = "above" if gain.value > 0 else "below" if gain.value < 0 else "apart"
         sentence = f"{who} ties with {best}: {points(gain.value)} {direction} is inside the noise {interval} {where}"
     if value > 0 and _only_knows_the_benchmark(figures, router, policy):
-        sentence += f"; but so does a router that knows only the benchmark, and {NOT_YET}"
+        sentence += ", but not a router that knows only the benchmark"
     return Verdict(router, policy, value, sentence + ".")
 
 
@@ -189,7 +189,7 @@ def _headline(figures: Figures, routers: list[Verdict]) -> tuple[str, str]:
         return "Cannot be told", chosen.sentence
     if chosen.value > 0:
         if _only_knows_the_benchmark(figures, chosen.router, chosen.policy):
-            return "Not yet", f"{chosen.sentence}{room}"
+            return "Not yet", f"{chosen.sentence} {NOT_YET}{room}"
         return "Yes", f"Routing is worth it for this pool: {chosen.sentence}{_price(figures, chosen)}{room}"
     if headroom is not None and headroom.value <= 0:
         return "No", "No model is ever right where the best single model is wrong, so there is nothing to route for."
@@ -218,10 +218,13 @@ def _alarms(figures: Figures, chosen: list[tuple[str, str]]) -> list[str]:
             model = max(sorted(name for name in shares if name), key=lambda name: shares[name])
             same = ", the best single model" if model == figures.best_single else ""
             alarms.append(f"{router} with {policy} is a constant: it sends {percent(shares[model])} of the questions to {model}{same}.")
-        if figures.one("verdict", router=router, policy=policy) and _only_knows_the_benchmark(figures, router, policy):
-            gain = figures.one("gain", router=router, policy=policy)
-            if gain and gain.value > 0:
-                alarms.append(f"{router} with {policy} is not better than a router that knows only the benchmark.")
+    gainers = [
+        (router, policy) for router, policy in chosen if (gain := figures.one("gain", router=router, policy=policy)) and gain.value > 0
+    ]
+    benchmark_only = [router for router, policy in gainers if _only_knows_the_benchmark(figures, router, policy)]
+    if benchmark_only:
+        verb = "is" if len(benchmark_only) == 1 else "are"
+        alarms.append(f"{', '.join(benchmark_only)} {verb} not shown to be better than a router that knows only the benchmark. {NOT_YET}")
     n = max((row.n or 0 for row in figures.pooled("accuracy")), default=0)
     if n < SMALL:
         alarms.append(f"There are only {n:,} test questions: differences of a few points cannot be seen.")

@@ -273,3 +273,16 @@ def test_two_thousand_queries_are_evaluated_within_ten_seconds() -> None:
     start = time.perf_counter()
     figures(tables, bootstrap=2000)
     assert time.perf_counter() - start < 10
+
+
+def test_labels_of_the_test_split_change_test_figures_only() -> None:
+    tables = pool_tables(12)
+    test = tables.queries.filter(split="test").select("query_id")
+    flipped = tables.votes.join(test, on="query_id", how="semi").with_columns(
+        correct=~pl.col("correct"), success_rate=1 - pl.col("success_rate")
+    )
+    votes = pl.concat([tables.votes.join(test, on="query_id", how="anti"), flipped])
+    before, after = figures(tables), figures(Tables(tables.queries, votes, tables.scores, tables.routes))
+    chosen = (pl.col("split") != "test") | pl.col("metric").is_in(["default", "best_single", "constant", "share"])
+    assert not before.equals(after)
+    assert before.filter(chosen).equals(after.filter(chosen))

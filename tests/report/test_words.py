@@ -62,7 +62,9 @@ def test_recognising_the_benchmark_is_not_yet_routing() -> None:
     verdicts = verdict_sentences(metrics_of(tables))
     assert verdicts.answer == "Not yet"
     assert NOT_YET in verdicts.headline
-    assert "kmeans with argmax is not better than a router that knows only the benchmark." in verdicts.alarms
+    assert any(
+        alarm.startswith("kmeans is not shown to be better than a router that knows only the benchmark.") for alarm in verdicts.alarms
+    )
 
 
 def test_the_policy_is_chosen_on_validation_questions_not_on_test() -> None:
