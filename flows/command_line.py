@@ -12,8 +12,12 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tasks.errors import ShardsFailed, UserError
+
+if TYPE_CHECKING:
+    from tasks.config import RunFile
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,7 +98,7 @@ def _router(command: argparse.ArgumentParser) -> None:
     command.add_argument("--policy", metavar="P", help="default: the one that did best on validation queries")
 
 
-def _load(options: argparse.Namespace) -> "RunFile":  # noqa: F821
+def _load(options: argparse.Namespace) -> "RunFile":
     from tasks.config import load_run
 
     return load_run(options.file, settings=options.settings, outcomes=getattr(options, "outcomes", []), lake=options.lake)

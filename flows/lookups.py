@@ -53,16 +53,27 @@ def print_verdict(url: str) -> None:
     from tasks.report.words import summary_table, verdict_sentences
 
     metrics = read_table(Lake(url), METRICS)
-    columns, *rows = summary_table(metrics)
+    columns = {
+        "system": "system",
+        "accuracy": "accuracy",
+        "interval": "95 % interval",
+        "gain": "gain over best single",
+        "gain_interval": "95 % interval",
+        "verdict": "verdict",
+        "latency": "latency",
+        "cost": "cost per 1,000",
+    }
+    rows = [[row[name] for name in columns] for row in summary_table(metrics)]
     console.print()
-    print_grid("Accuracy on test queries", [str(column) for column in columns], rows)
-    for sentence in verdict_sentences(metrics):
-        console.print(Text(plain(sentence)))
+    print_grid("On test queries", list(columns.values()), rows)
+    verdicts = verdict_sentences(metrics)
+    for sentence in [f"{verdicts.answer}. {verdicts.headline}", *(verdict.sentence for verdict in verdicts.routers), *verdicts.alarms]:
+        console.print(Text(f"• {plain(sentence)}"))
 
 
 def print_plan(run: RunFile) -> None:
     """Samples wanted, present and to do, per model. Writes nothing."""
-    from tasks.benchmarks import load_benchmark
+    from tasks.benchmarks.load import load_benchmark
     from tasks.steps import lacking
 
     if not run.models:
@@ -70,12 +81,12 @@ def print_plan(run: RunFile) -> None:
         return
     queries = pl.concat([load_benchmark(benchmark, run.splits, run.seed)[0] for benchmark in run.benchmarks])
     wanted = queries.height * run.sampling.k
-    rows = []
+    rows: list[tuple[str, int, int, int, int]] = []
     for model in run.models:
         shards = [count for _, count in lacking(run, model, queries)]
         rows.append((model.name, wanted, wanted - sum(shards), sum(shards), sum(1 for count in shards if count)))
-    total = [sum(row[place] for row in rows) for place in (1, 2, 3, 4)]
-    print_grid(f"Samples of {run.name}", ["model", "wanted", "present", "to draw", "shards to run"], [*rows, ("all", *total)])
+    total = [sum(column) for column in list(zip(*rows, strict=True))[1:]]
+    print_grid(f"Samples of {run.name}", ["model", "wanted", "present", "to draw", "shards to run"], [*rows, ["all", *total]])
 
 
 # ── routing new questions ────────────────────────────────────────────────────────────────────────────────────────────
@@ -87,7 +98,6 @@ class Guide:
     def __init__(self, url: str, router: str | None, policy: str | None) -> None:
         """Load from the lake. Without names, take the pair that did best on validation queries."""
         from tasks.policies import load_policy
-
         from tasks.steps import load_trained
 
         self.lake = Lake(url)
@@ -137,37 +147,34 @@ def _default(lake: Lake, router: str | None, policy: str | None) -> tuple[str, s
     return str(best["router"]), str(best["policy"])
 
 
-def asked(questions: pl.DataFrame) -> pl.DataFrame:
-    """New questions as rows of `queries`: ids by content."""
-    from tasks.benchmarks.identity import query_id
+def asked(question: str) -> pl.DataFrame:
+    """A new question as a row of `queries`."""
+    from tasks.benchmarks.queries import with_ids
 
-    if "question" not in questions.columns:
-        raise UserError(f"the queries have no column 'question'; there are {', '.join(questions.columns)}")
-    if questions["question"].null_count():
-        row = questions["question"].is_null().arg_true()[0]
-        raise UserError(f"the queries: row {row + 1}: column 'question' is null; expected a text")
-    added = {"choices": pl.List(pl.String), "benchmark": pl.String}
-    frame = questions.with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in added.items() if name not in questions.columns)
-    ids = [
-        query_id(benchmark or "", question, choices)
-        for benchmark, question, choices in frame.select("benchmark", "question", "choices").iter_rows()
-    ]
-    return frame.with_columns(pl.Series("query_id", ids, dtype=pl.String))
+    return with_ids(pl.DataFrame({"benchmark": [""], "question": [question], "choices": pl.Series([None], dtype=pl.List(pl.String))}))
+
+
+def asked_in(file: str) -> pl.DataFrame:
+    """New questions in a Parquet, JSONL or CSV file, in the file's order. Raises UserError."""
+    from tasks.benchmarks.queries import with_ids
+    from tasks.benchmarks.reading import Field, read_files
+
+    rows = read_files([file], {}, {"question": Field(required=True), "choices": Field("list"), "benchmark": Field()})
+    return with_ids(rows.with_columns(pl.col("benchmark").fill_null("")))
 
 
 def print_routes(url: str, question: str | None, file: str | None, router: str | None, policy: str | None) -> None:
     """The chosen model; for a file, one JSON line per query, in the file's order."""
     guide = Guide(url, router, policy)
     if file is None:
-        (model,), confidences = guide.choose(asked(pl.DataFrame({"question": [question]})))
+        assert question is not None, "the command line has checked that one of the two is given"
+        (model,), confidences = guide.choose(asked(question))
         print(plain(model) if model is not None else "no answer")
         named = f"{guide.router_name}, {guide.policy_name}"
         confidence = f"confidence {confidences[0][guide.models.index(model)]:.2f}" if model is not None else "no model above one half"
         print(plain(f"({named}: {confidence})"), file=sys.stderr)
         return
-    from tasks.benchmarks.reading import read_file
-
-    queries = asked(read_file(file))
+    queries = asked_in(file)
     models, confidences = guide.choose(queries)
     for row, model in enumerate(models):
         line = {"query_id": queries["query_id"][row], "question": queries["question"][row], "model": model}
@@ -178,7 +185,7 @@ def print_routes(url: str, question: str | None, file: str | None, router: str |
 def print_explanation(url: str, question: str, router: str | None, policy: str | None) -> None:
     """Confidence in each model, how it did on test queries, and the choice."""
     guide = Guide(url, router, policy)
-    (model,), confidences = guide.choose(asked(pl.DataFrame({"question": [question]})))
+    (model,), confidences = guide.choose(asked(question))
     metrics = read_table(guide.lake, METRICS)
     single = metrics.filter(
         (pl.col("split") == "test")

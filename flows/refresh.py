@@ -4,7 +4,6 @@ Only what is missing is sampled, and only what that changes is redone.
 """
 
 import logging
-from typing import cast
 
 from prefect import flow, unmapped
 
@@ -41,7 +40,7 @@ def refresh(run: RunFile) -> str:
     evaluated = steps.stored(run, steps.evaluate)(run, tables, seconds)
     tables["metrics"] = steps.publish(run, "metrics", [evaluated])
     notes = [note for written in gathered for note in written["notes"]]
-    return cast(str, steps.report(run, tables, notes))
+    return steps.report(run, tables, notes)
 
 
 @flow(name="label", flow_run_name="label {run.name}", validate_parameters=False)
@@ -90,4 +89,4 @@ def route(run: RunFile, router: Router, queries: list[str], votes: list[str]) ->
     trained = steps.stored(run, steps.train)(run, router, queries, votes)
     scored = steps.stored(run, steps.score)(run, router, trained, queries)
     chosen = steps.stored(run, steps.choose)(run, router.name, policies, scored["scores"], queries, votes)
-    return cast(steps.Written, trained | scored | chosen)
+    return trained | scored | chosen

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, cast
 
 import polars as pl
 from prefect import Task, task
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from tasks.sampling.recipe import Recipe
 
 logger = logging.getLogger("manyminds")
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Written(TypedDict, total=False):
@@ -73,7 +74,9 @@ def _is_worth_a_retry(_: Task[Any, Any], __: TaskRun, state: State[Any]) -> bool
     return not isinstance(state.result(raise_on_failure=False), UserError)
 
 
-def _step(name: str, reads: Callable[..., Sequence[object]], code: Sequence[str], retries: int = 0) -> Callable[[F], Task[Any, Any]]:
+def _step(
+    name: str, reads: Callable[..., Sequence[object]], code: Sequence[str], retries: int = 0
+) -> Callable[[Callable[P, R]], Task[P, R]]:
     """A Prefect task that is redone when `reads(**parameters)`, or the code of the packages, has changed."""
 
     def key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
@@ -87,20 +90,16 @@ def _step(name: str, reads: Callable[..., Sequence[object]], code: Sequence[str]
                 return candidate
         raise RuntimeError(f"{function}: its results in the lake were lost a thousand times")
 
-    def decorate(function: F) -> Task[Any, Any]:
-        return task(
-            function,
-            task_run_name=name,
-            cache_key_fn=key,
-            persist_result=True,
-            result_serializer="json",
-            cache_result_in_memory=False,
-            retries=retries,
-            retry_delay_seconds=5,
-            retry_condition_fn=_is_worth_a_retry if retries else None,
-        )
-
-    return decorate
+    return task(
+        task_run_name=name,
+        cache_key_fn=key,
+        persist_result=True,
+        result_serializer="json",
+        cache_result_in_memory=False,
+        retries=retries,
+        retry_delay_seconds=5,
+        retry_condition_fn=_is_worth_a_retry if retries else None,
+    )
 
 
 def _are_there(lake: Lake, written: Written) -> bool:
@@ -108,7 +107,7 @@ def _are_there(lake: Lake, written: Written) -> bool:
     return all(lake.exists(path) for path in paths)
 
 
-def stored(run: RunFile, step: Task[Any, Any]) -> Task[Any, Any]:
+def stored(run: RunFile, step: Task[P, R]) -> Task[P, R]:
     """The step with its results kept in the run's lake."""
     lake = Lake(run.lake)
     return step.with_options(result_storage=Path(lake.location(".results"))) if lake.is_local else step
@@ -157,7 +156,7 @@ def _contents(files: Sequence[str]) -> list[str]:
 )
 def load_queries(run: RunFile, benchmark: Benchmark) -> Written:
     """A benchmark → `queries`."""
-    from tasks.benchmarks import load_benchmark
+    from tasks.benchmarks.load import load_benchmark
 
     queries, notes = load_benchmark(benchmark, run.splits, run.seed)
     return {"queries": [write_table(Lake(run.lake), QUERIES, queries, f"{folder_name(benchmark.name)}/")], "notes": notes}
@@ -207,7 +206,7 @@ IMPORTED = "imported"
 
 def recipes_of(run: RunFile, model: Model) -> list[tuple["Recipe", tuple[str, ...]]]:
     """The model's recipes, one per prompt template, each with the benchmarks that it serves."""
-    from tasks.benchmarks import prompt_template
+    from tasks.benchmarks.load import prompt_template
     from tasks.sampling.recipe import recipe_of
 
     served: dict[Recipe, list[str]] = {}
@@ -264,7 +263,8 @@ def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "S
         nonlocal said
         if now.done == now.wanted or time.monotonic() - said > 5:
             said = time.monotonic()
-            logger.info("sample %s: %s", shard, now)
+            rate = f"{now.tokens_per_second:,.0f} tokens/s, {now.seconds_left:.0f} s left"
+            logger.info("sample %s: %s of %s samples, %s", shard, f"{now.done:,}", f"{now.wanted:,}", rate)
 
     model = next(model for model in run.models if model.name == shard.model)
     recipe = next(recipe for recipe, _ in recipes_of(run, model) if recipe.id == shard.recipe)
@@ -463,7 +463,7 @@ def _training_accuracy(train_rows: Examples) -> Any:
 )
 def evaluate(run: RunFile, tables: dict[str, list[str]], seconds: dict[str, float]) -> Written:
     """`queries`, `votes`, `scores`, `routes` → `metrics`."""
-    from tasks.evaluation import evaluate
+    from tasks.evaluation.evaluate import evaluate
 
     lake = Lake(run.lake)
     queries, votes, scores, routes = (read_table(lake, table, tables[table.name]) for table in (QUERIES, VOTES, SCORES, ROUTES))
