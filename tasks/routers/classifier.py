@@ -3,9 +3,8 @@
 *Multi-label* is one encoder with an output per model; *separate* is an encoder per model. Both are the paper's (arXiv 2405.00467,
 roberta-base); what differs here, and why, is said in `training.py`.
 
-Example: for a query on which the outputs for models a and b are the logits 1.0 and -0.4, where a was right on 80 % and b on
-50 % of the training queries: a's offset is log(0.2 / 0.8) = -1.39, b's is 0, so the confidences are sigmoid(2.39) = 0.92 and
-sigmoid(-0.4) = 0.40.
+Example: model a was right on 80 % of the training queries and b on 50 %, so their log-odds are log(0.8 / 0.2) = 1.39 and 0. A
+query for which the network's outputs are 1.0 and -0.4 gets the confidences sigmoid(2.39) = 0.92 and sigmoid(-0.4) = 0.40.
 """
 
 import copy
@@ -23,7 +22,7 @@ from tasks.lake.views import question_texts
 from tasks.routers import encoders
 from tasks.routers.examples import in_order
 from tasks.routers.settings import ClassifierSettings
-from tasks.routers.training import fine_tune, offsets
+from tasks.routers.training import fine_tune, log_odds
 
 
 class _Classifier:
@@ -35,7 +34,7 @@ class _Classifier:
         self.settings = settings
         self.seed = seed
         self.models: tuple[str, ...] = ()
-        self.offsets_ = np.zeros(0)
+        self.log_odds_ = np.zeros(0)
         self.encoders_: list[encoders.Encoder] = []
 
     def fit(self, train: Examples, validation: Examples) -> Self:
@@ -46,7 +45,7 @@ class _Classifier:
             raise UserError("a classifier cannot be trained: there are no training queries")
         train, validation = in_order(train), in_order(validation)
         self.models = train.models
-        self.offsets_ = offsets(train.labels)
+        self.log_odds_ = log_odds(train.labels)
         columns = [[column] for column in range(len(self.models))] if self.separate else [list(range(len(self.models)))]
         blank = encoders.load_pretrained(chosen.encoder, chosen.max_length, outputs=len(columns[0]))
         tokens, validation_tokens = (blank.tokens(question_texts(part.queries)) for part in (train, validation))
@@ -69,15 +68,15 @@ class _Classifier:
         if queries.is_empty():
             return np.zeros((0, len(self.models)), dtype=np.float32)
         texts = question_texts(queries)
-        logits = np.concatenate([encoders.run(encoder, texts, encoders.logits) for encoder in self.encoders_], axis=1)
-        return (1 / (1 + np.exp(self.offsets_ - logits.astype(np.float64)))).astype(np.float32)
+        outputs = np.concatenate([encoders.run(encoder, texts, encoders.logits) for encoder in self.encoders_], axis=1)
+        return (1 / (1 + np.exp(-self.log_odds_ - outputs.astype(np.float64)))).astype(np.float32)
 
     def save(self) -> dict[str, bytes]:
         files = encoders.save_encoder(self.encoders_[0])
         del files["model.safetensors"]
         for number, encoder in enumerate(self.encoders_):
             files[f"model-{number}.safetensors"] = encoders.save_weights(encoder.network)
-        files["router.json"] = json.dumps({"models": self.models, "offsets": self.offsets_.tolist()}).encode()
+        files["router.json"] = json.dumps({"models": self.models, "log_odds": self.log_odds_.tolist()}).encode()
         return files
 
     @classmethod
@@ -85,7 +84,7 @@ class _Classifier:
         state = json.loads(files["router.json"])
         router = cls(Settings(), 0)
         router.models = tuple(state["models"])
-        router.offsets_ = np.array(state["offsets"])
+        router.log_odds_ = np.array(state["log_odds"])
         for number in range(len(router.models) if cls.separate else 1):
             weights = files[f"model-{number}.safetensors"]
             router.encoders_.append(encoders.load_encoder({**files, "model.safetensors": weights}, head=True))

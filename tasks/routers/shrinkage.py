@@ -44,7 +44,8 @@ def group_rewards(labels: npt.NDArray[np.floating], groups: npt.NDArray[np.integ
     ease = np.where(known, deviations, 0).sum(axis=1, keepdims=True) / np.maximum(known.sum(axis=1, keepdims=True), 1)
     ease = np.where(known.any(axis=1, keepdims=True), ease, np.nan)
     rewards = overall + _credible_means(ease, groups, count) + _credible_means(deviations - ease, groups, count)
-    clipped: Floats = np.clip(rewards, 0, 1)
+    seen = known.any(axis=0)  # a model without any reward has 0 in every group
+    clipped: Floats = np.where(seen, np.clip(rewards, 0, 1), 0)
     return clipped
 
 
@@ -63,7 +64,6 @@ def _credible_means(values: Floats, groups: npt.NDArray[np.integer], count: int)
     if independent <= 0:  # one group: its mean is the overall one
         return np.zeros_like(means)
     between = max(0.0, ((sizes * np.square(means)).sum() - (cells - columns) * within) / independent)
-    if between == 0:  # groups differ no more than luck explains
-        return np.zeros_like(means)
-    shrunk: Floats = means * (sizes * between / (sizes * between + within))
+    weights = np.divide(sizes * between, sizes * between + within, out=np.zeros_like(means), where=(sizes > 0) & (between > 0))
+    shrunk: Floats = means * weights
     return shrunk
