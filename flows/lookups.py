@@ -49,24 +49,16 @@ def _number(value: object) -> str:
 
 
 def print_verdict(url: str) -> None:
-    """Is routing worth it: the sentences, and accuracies beside the baselines."""
-    from tasks.report.words import summary_table, verdict_sentences
+    """Is routing worth it: the sentences, and each router, with its best policy, beside the single models and the baselines."""
+    from tasks.report.words import summary_table, system_name, verdict_sentences
 
     metrics = read_table(Lake(url), METRICS)
-    columns = {
-        "system": "system",
-        "accuracy": "accuracy",
-        "interval": "95 % interval",
-        "gain": "gain over best single",
-        "gain_interval": "95 % interval",
-        "verdict": "verdict",
-        "latency": "latency",
-        "cost": "cost per 1,000",
-    }
-    rows = [[row[name] for name in columns] for row in summary_table(metrics)]
-    console.print()
-    print_grid("On test queries", list(columns.values()), rows)
     verdicts = verdict_sentences(metrics)
+    chosen = {system_name(None, verdict.router, verdict.policy) for verdict in verdicts.routers}
+    rows = [row for row in summary_table(metrics) if row["kind"] != "router" or row["system"] in chosen]
+    cells = [(row["system"], row["accuracy"], row["interval"], row["gain"], row["verdict"], row["latency"]) for row in rows]
+    console.print()
+    print_grid("On test questions", ["system", "accuracy", "95 % interval", "gain", "verdict", "latency"], cells)
     for sentence in [f"{verdicts.answer}. {verdicts.headline}", *(verdict.sentence for verdict in verdicts.routers), *verdicts.alarms]:
         console.print(Text(f"• {plain(sentence)}"))
 
