@@ -116,7 +116,8 @@ def read_table(lake: Lake, table: Table, paths: Iterable[str] | None = None, col
     try:
         rows = scan_files(lake, table, files).select(list(dict.fromkeys([*wanted, *table.key]))).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise UserError(f"{lake.location(table.name)}: a file cannot be read as table {table.name!r}: {error}") from error
+        broken = _first_broken(lake, table, files) or table.name
+        raise UserError(f"{lake.location(broken)}: cannot be read as table {table.name!r}: {error}") from error
     return rows.unique(table.key, keep="first", maintain_order=True).select(wanted)
 
 
@@ -125,6 +126,16 @@ def scan_files(lake: Lake, table: Table, files: list[str]) -> pl.LazyFrame:
     hive = {name: table.columns[name].dtype for name in table.hive}
     locations = [lake.location(file) for file in files]
     return pl.scan_parquet(locations, hive_partitioning=bool(hive), hive_schema=hive or None, glob=False)
+
+
+def _first_broken(lake: Lake, table: Table, files: list[str]) -> str | None:
+    """The first of the files that cannot be read by itself, for the message: Polars does not say which it was."""
+    for file in files:
+        try:
+            scan_files(lake, table, [file]).select(table.key).collect()
+        except (pl.exceptions.PolarsError, OSError):
+            return file
+    return None
 
 
 def keep_only(lake: Lake, table: Table, paths: Iterable[str]) -> None:
