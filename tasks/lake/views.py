@@ -31,6 +31,8 @@ def matrix(votes: pl.DataFrame, query_ids: Sequence[str], models: Sequence[str],
         pl.col("query_id").is_in(list(rows)) & pl.col("model").is_in(list(columns))
     )
     table = np.full((len(rows), len(columns)), np.nan, dtype=np.float32)
+    if cells.is_empty():
+        return table
     at_row = cells["query_id"].replace_strict(rows, return_dtype=pl.Int64).to_numpy()
     at_column = cells["model"].replace_strict(columns, return_dtype=pl.Int64).to_numpy()
     table[at_row, at_column] = cells["value"].cast(pl.Float32).fill_null(np.nan).to_numpy()

@@ -175,6 +175,15 @@ def _only_knows_the_benchmark(figures: Figures, router: str, policy: str) -> boo
     return len(figures.benchmarks) > 1 and gain is not None and not (gain.ci_low is not None and gain.ci_low > 0)
 
 
+def _constant(figures: Figures, router: str, policy: str) -> str | None:
+    """The model that a constant in disguise always asks; None for a router that does choose."""
+    found = figures.one("constant", router=router, policy=policy)
+    if found is None or found.value != 1:
+        return None
+    shares = {row.model: row.value for row in figures.pooled("share") if (row.router, row.policy) == (router, policy) and row.model}
+    return max(sorted(shares), key=lambda name: shares[name])
+
+
 def _headline(figures: Figures, routers: list[Verdict]) -> tuple[str, str]:
     """The answer for the router that validation questions chose."""
     if not routers:
@@ -190,6 +199,9 @@ def _headline(figures: Figures, routers: list[Verdict]) -> tuple[str, str]:
     if chosen.value > 0:
         if _only_knows_the_benchmark(figures, chosen.router, chosen.policy):
             return "Not yet", f"{chosen.sentence} {NOT_YET}{room}"
+        if model := _constant(figures, chosen.router, chosen.policy):
+            alone = f"But it is a constant: it asks {model} whatever the question, which needs no router."
+            return "No", f"{chosen.sentence} {alone}{room}"
         return "Yes", f"Routing is worth it for this pool: {chosen.sentence}{_price(figures, chosen)}{room}"
     if headroom is not None and headroom.value <= 0:
         return "No", "No model is ever right where the best single model is wrong, so there is nothing to route for."
@@ -212,12 +224,9 @@ def _alarms(figures: Figures, chosen: list[tuple[str, str]]) -> list[str]:
     """What a reader has to know before believing the figures."""
     alarms = []
     for router, policy in chosen:
-        found = figures.one("constant", router=router, policy=policy)
-        if found is not None and found.value == 1:
-            shares = {row.model: row.value for row in figures.pooled("share") if (row.router, row.policy) == (router, policy)}
-            model = max(sorted(name for name in shares if name), key=lambda name: shares[name])
+        if model := _constant(figures, router, policy):
             same = ", the best single model" if model == figures.best_single else ""
-            alarms.append(f"{router} with {policy} is a constant: it sends {percent(shares[model])} of the questions to {model}{same}.")
+            alarms.append(f"{router} with {policy} is a constant: it sends at least 98 % of the questions to {model}{same}.")
     gainers = [
         (router, policy) for router, policy in chosen if (gain := figures.one("gain", router=router, policy=policy)) and gain.value > 0
     ]

@@ -43,7 +43,10 @@ def children(pid: int) -> list[int]:
 
 
 def is_running(pid: int) -> bool:
+    """Whether it is alive. Prefect's own temporary server does not count: it outlives a killed run, and there is no way to tell it."""
     try:
+        if b"prefect.server" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return False
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
         return False
