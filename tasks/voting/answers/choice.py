@@ -17,9 +17,9 @@ import polars as pl
 
 _TAIL = 160  # characters that are searched first
 
-_DRESS = r"[\s*_:\"'`$\\{(\[]{0,8}(?:\\?(?:text|mathrm|textbf)\{)?\(?"  # what may stand between a marker and its letter
-_AFTER = r"(?:[^\w\s]|\s*$|[ \t]*[\r\n]|\s+(?:because|since|as|is|which|for|and|so)\b)"
-_MARKED = rf"(?i)(?:answer(?:\s+is|\W{{0,4}}:)(?:\s+(?:option|choice))?|\\boxed\{{|#### ?){_DRESS}([a-z]){_AFTER}"
+_DRESS = r"[ \t\n*_:\"'`$\\{(\[]{0,8}(?:(?:text|mathrm|textbf)\{)?\(?"  # what may stand between a marker and its letter
+_AFTER = r"(?:[.,:;!?)\]}*_\"'`$\\<]|\s*$|[ \t]*[\r\n]|\s+(?:because|since|as|is|which|for|and|so)[ ,])"
+_MARKED = rf"(?i)(?:answer(?:\s+is|[ *_]{{0,4}}:)(?:\s+(?:option|choice))?|\\boxed\{{|#### ?){_DRESS}([a-z]){_AFTER}"
 _LOOSE = (
     r"(?m)\([A-J]\)"  # (C)
     r"|\b[A-J]\)"  # C)
@@ -32,14 +32,12 @@ _LOOSE = (
 def read(rows: pl.DataFrame) -> pl.Series:
     """The letter that each `text` chooses; null where there is none, or the question has no such option."""
     long = pl.col("text").str.len_bytes() > _TAIL
-    found = rows.select("text", "choices", tail=pl.col("text").str.tail(_TAIL))
-    found = found.with_columns(marked=_last(pl.col("tail"), _MARKED))
-    whole = pl.when(pl.col("marked").is_null() & long).then("text")
-    found = found.with_columns(marked=pl.coalesce("marked", _last(pl.when(_may_be_marked(whole)).then(whole), _MARKED)))
-    unmarked = pl.col("marked").is_null()
-    found = found.with_columns(loose=_last(pl.when(unmarked & ~long).then("text"), _LOOSE)).with_columns(
-        loose=pl.coalesce("loose", _last(pl.when(unmarked & long).then("text"), _LOOSE))
-    )
+    found = rows.select("text", "choices", marked=_last(pl.col("text").str.tail(_TAIL), _MARKED))
+    # No marker in the tail does not mean that there is none before it.
+    long = pl.col("text").str.len_bytes() > _TAIL
+    whole = pl.when(_unmarked() & long & _may_be_marked()).then("text")
+    found = found.with_columns(marked=pl.coalesce("marked", _last(whole, _MARKED)))
+    found = found.with_columns(loose=_last(pl.when(_unmarked()).then("text"), _LOOSE))
     letter = pl.coalesce(pl.col("marked").str.extract(_MARKED).str.to_uppercase(), pl.col("loose").str.extract("([A-J])"))
     return found.select(answer=_of_an_option(letter)).to_series()
 
@@ -53,8 +51,12 @@ def _last(text: pl.Expr, pattern: str) -> pl.Expr:
     return text.str.extract_all(pattern).list.last()
 
 
-def _may_be_marked(text: pl.Expr) -> pl.Expr:
-    return text.str.contains_any(["answer", "Answer", "ANSWER", "boxed", "####"])
+def _unmarked() -> pl.Expr:
+    return pl.col("marked").is_null()
+
+
+def _may_be_marked() -> pl.Expr:
+    return pl.col("text").str.contains_any(["answer", "boxed", "####"], ascii_case_insensitive=True)
 
 
 def _of_an_option(letter: pl.Expr) -> pl.Expr:
