@@ -7,7 +7,6 @@ windows, states) are left as they are.
 
 from typing import Any
 
-import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicLayer
 
@@ -65,8 +64,5 @@ def _with_room(states: Tensor, rows: Tensor | None, room: int) -> tuple[Tensor, 
     count, heads, tokens, size = states.shape
     buffer = states.new_empty((count if rows is None else len(rows), heads, tokens + room, size))
     filled = buffer[:, :, :tokens]
-    if rows is None:
-        filled.copy_(states)
-    else:
-        torch.index_select(states, 0, rows, out=filled) if filled.is_contiguous() else filled.copy_(states[rows])
+    filled.copy_(states if rows is None else states[rows])
     return buffer, filled

@@ -31,9 +31,9 @@ from tasks.sampling.engines.draw import Drawn, draw
 from tasks.sampling.engines.loading import why_not_loaded
 
 TOLERANCE = 1e-3  # in a logit
-_ROWS = 256  # of a batch: more are no faster on a CPU, whose caches are full by then
+_ROWS = 512  # of a batch: more are hardly faster
 _CPU_CACHE_BYTES = 2**30
-_DROP_AT = 0.8  # of the rows are live: then the others are dropped
+_DROP_AT = 0.75  # of the rows are live: then the others are dropped
 
 
 @dataclass
@@ -119,7 +119,7 @@ class Decoder:
         size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         token_bytes = 2 * config.num_hidden_layers * heads * size * self.model.dtype.itemsize
         room = torch.cuda.mem_get_info(self.device)[0] // 2 if self.device.type == "cuda" else _CPU_CACHE_BYTES
-        return max(1, min(_ROWS, int(room) // (token_bytes * (longest_prompt + self.sampling.max_new_tokens))))
+        return int(max(1, min(_ROWS, room // (token_bytes * (longest_prompt + self.sampling.max_new_tokens)))))
 
     def _sample_batch(self, batch: list[tuple[list[int], Request]]) -> Iterator[list[Completion]]:
         began = time.perf_counter()

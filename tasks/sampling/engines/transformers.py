@@ -5,6 +5,7 @@ idle worker, and passes on what comes back. It loads no torch. Workers are forke
 transformers already (once per run, not once per model), end when this process ends, however it ends, and load the model when they start.
 """
 
+import math
 import multiprocessing
 import os
 import signal
@@ -26,7 +27,6 @@ from tasks.sampling.engines import Completion, Request
 _HEAVY = "tasks.sampling.engines.decoding"
 _READ_AHEAD = 16_384  # requests that are sorted by length together
 _ROWS = 512  # requests handed to a worker at once
-_PARTS = 4  # per worker at least, so that none is idle for long while another finishes
 
 
 class TransformersSampler:
@@ -124,9 +124,10 @@ class TransformersSampler:
 
 
 def _batches(requests: Iterator[Request], workers: int) -> Iterator[list[Request]]:
-    """Batches for the workers, the samples of a prompt together; read ahead, and sorted by length within what was read."""
+    """Batches for the workers, as many for each; samples of a prompt together, long prompts first within what was read ahead."""
     while window := list(islice(requests, _READ_AHEAD)):
-        size = min(_ROWS, -(-len(window) // (_PARTS * workers)))
+        rounds = math.ceil(len(window) / (_ROWS * workers))
+        size = math.ceil(len(window) / (rounds * workers))
         batch: list[Request] = []
         for request in sorted(window, key=lambda one: (-len(one.prompt), one.prompt)):
             if (len(batch) >= size and request.prompt != batch[-1].prompt) or len(batch) >= _ROWS:
