@@ -24,6 +24,7 @@ from tasks.sampling.sample import Progress, sample_shard
 TEMPLATE = "{{ question }}"
 SAMPLING = Sampling(max_new_tokens=30)
 WHOLE = Bucket(0, 1)
+QUERIES, K = 200, 8  # enough work to be killed in the middle of it
 Queries = Callable[[int], pl.DataFrame]
 
 
@@ -74,23 +75,23 @@ def samples(lake: Lake) -> dict[tuple[str, int], str]:
 def whole(
     sampler: Sampler, tiny_model: Model, make_queries: Queries, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[tuple[str, int], str]:
-    """All samples of forty queries, sampled in one go."""
+    """All samples, sampled in one go."""
     lake = Lake(str(tmp_path_factory.mktemp("whole")))
-    shard(lake, sampler, tiny_model, make_queries(40), 5)
+    shard(lake, sampler, tiny_model, make_queries(QUERIES), K)
     found = samples(lake)
-    assert len(found) == 200
+    assert len(found) == QUERIES * K
     return found
 
 
 def test_pieces_in_another_order_give_the_same_texts(
     lake: Lake, sampler: Sampler, tiny_model: Model, make_queries: Queries, whole: dict[tuple[str, int], str]
 ) -> None:
-    queries = make_queries(40)
+    queries = make_queries(QUERIES)
     shard(lake, sampler, tiny_model, queries.tail(3), 2)
     for bucket in reversed(buckets(3)):
-        shard(lake, sampler, tiny_model, queries.sample(fraction=1, shuffle=True, seed=1), 3, bucket, chunk=7)
+        shard(lake, sampler, tiny_model, queries.sample(fraction=1, shuffle=True, seed=1), K - 2, bucket, chunk=7)
     for bucket in buckets(2):
-        shard(lake, sampler, tiny_model, queries, 5, bucket)
+        shard(lake, sampler, tiny_model, queries, K, bucket)
     assert samples(lake) == whole
 
 
@@ -107,11 +108,11 @@ def test_after_kill_9_nothing_is_sampled_twice_and_nothing_is_missing(
         process.send_signal(signal.SIGKILL)  # this one process only: its workers have to notice
         process.wait()
     written = samples(lake)
-    assert 0 < len(written) < 200, "it was not killed in the middle"
+    assert 0 < len(written) < QUERIES * K, "it was not killed in the middle"
     files = {file: Path(lake.location(file)).stat().st_mtime_ns for file in lake.files("generations")}
     _wait_until(lambda: not any(_is_alive(worker) for worker in workers), 30)
 
-    shard(lake, sampler, tiny_model, make_queries(40), 5)
+    shard(lake, sampler, tiny_model, make_queries(QUERIES), K)
     assert samples(lake) == whole
     assert files.items() <= {file: Path(lake.location(file)).stat().st_mtime_ns for file in lake.files("generations")}.items()
 
@@ -208,8 +209,8 @@ def test_closing_ends_the_workers_and_an_abandoned_stream_leaves_nothing_behind(
 
 def test_opening_a_sampler_loads_nothing() -> None:
     code = (
-        "import sys; from tasks.config import Model, Sampling; from tasks.sampling.engines import open_sampler; import tasks.sampling.sample;"
-        "s = open_sampler(Model(name='m', path='nowhere'), Sampling()); s.close();"
+        "import sys; from tasks.config import Model, Sampling; from tasks.sampling.engines import open_sampler;"
+        "import tasks.sampling.sample; s = open_sampler(Model(name='m', path='nowhere'), Sampling()); s.close();"
         "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -248,4 +249,4 @@ if __name__ == "__main__":  # what the test of kill -9 kills
 
     babbler = Model(name="babbler", path=sys.argv[2])
     with open_sampler(babbler, SAMPLING) as one:
-        shard(Lake(sys.argv[1]), one, babbler, queries_of(40), 5, chunk=10)
+        shard(Lake(sys.argv[1]), one, babbler, queries_of(QUERIES), K, chunk=10)
