@@ -17,7 +17,8 @@ from tasks.config import AnswerKind
 
 KINDS = list(get_args(AnswerKind))
 LETTERS = list(string.ascii_uppercase)
-_NUMBER = r"^[-−+]?\s*[$€£]?\s*[-−]?(?:\d[\d,]*(?:\.\d*)?|\.\d+)\s*%?$"
+# Only what the reader of numbers reads whole: "1,00" and "- 5" are refused here rather than taken for 0 and 5 there.
+_NUMBER = r"^[-−+]?\$?[-−]?(?:(?:[0-9]{1,3}(?:,[0-9]{2,3})*,[0-9]{3}|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)\s*%?$"
 
 
 def settle(rows: pl.DataFrame) -> pl.DataFrame:

@@ -38,7 +38,8 @@ class Field:
     @property
     def expected(self) -> str:
         """What a user is told."""
-        bounds = f"from 0 to {self.high:g}" if math.isfinite(self.high) else "not below 0"
+        highest = f"{self.high:,.0f}" if self.kind == "whole" else f"{self.high:g}"
+        bounds = f"from 0 to {highest}" if math.isfinite(self.high) else "not below 0"
         return {
             "text": "a text",
             "number": f"a number {bounds}",
@@ -94,7 +95,7 @@ def _bytes(file: str) -> bytes:
             return bytes(stream.read())
     except FileNotFoundError as error:
         raise UserError(f"{file}: no such file") from error
-    except (OSError, ValueError, ImportError) as error:
+    except Exception as error:  # each file system's library raises its own
         raise UserError(f"{file}: cannot be read: {error}") from error
 
 
@@ -124,7 +125,7 @@ def _broken_line(ending: str, data: bytes) -> str:
         return next(
             (f"row {row}: has {len(line)} values, the header {width}: " for row, line in enumerate(lines, 1) if len(line) != width), ""
         )
-    for row, line in enumerate(text.splitlines(), 1):
+    for row, line in enumerate(text.split("\n"), 1):
         try:
             good = not line.strip() or isinstance(json.loads(line), dict)
         except ValueError:

@@ -55,7 +55,7 @@ def test_mistakes_in_generations_are_named(tmp_path: Path) -> None:
     file = jsonl(tmp_path / "g.jsonl", [{key: value for key, value in row.items() if key != "sample"} for row in GOOD])
     assert refused(file).startswith("FILE: column 'sample' is missing")
     assert refused(jsonl(tmp_path / "g.jsonl", [*GOOD, GOOD[0] | {"sample": 1.5}])) == (
-        "FILE: row 13: column 'sample' is 1.5, expected a whole number from 0 to 2.14748e+09"
+        "FILE: row 13: column 'sample' is 1.5, expected a whole number from 0 to 2,147,483,647"
     )
     assert refused(jsonl(tmp_path / "g.jsonl", [*GOOD, GOOD[0] | {"text": "#### 5"}])) == (
         "FILE: row 13: column 'text' differs from row 1 of FILE, which is about the same query, model and sample (p)"
