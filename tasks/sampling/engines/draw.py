@@ -68,8 +68,8 @@ def draw(
 def _nucleus(scores: Tensor, top_k: int, top_p: float, tolerance: float) -> tuple[Tensor, Tensor]:
     """Which tokens may be among the top k and the nucleus of probability p, and which are for certain; bool (rows, vocabulary)."""
     rows, size = scores.shape
-    ordered = scores.sort(dim=1, descending=True).values
     k = min(top_k, size) if top_k > 0 else size
+    ordered = scores.topk(k + 1, dim=1).values if k < size else scores.sort(dim=1, descending=True).values
     if top_p < 1:
         probabilities = ordered[:, :k].softmax(dim=1)
         before = probabilities.cumsum(dim=1) - probabilities
@@ -102,10 +102,10 @@ def _mix64(words: Tensor) -> Tensor:
 
 
 def _mix32(words: Tensor) -> Tensor:
-    """`lowbias32` (Wellons 2018, https://nullprogram.com/blog/2018/07/31/) on int32, in place where it can be."""
-    words = words ^ ((words >> 16) & 0xFFFF)
+    """`lowbias32` (Wellons 2018, https://nullprogram.com/blog/2018/07/31/) on int32."""
+    words = (words >> 16).bitwise_and_(0xFFFF).bitwise_xor_(words)
     words *= 0x7FEB352D
-    words ^= (words >> 15) & 0x1FFFF
+    words ^= (words >> 15).bitwise_and_(0x1FFFF)
     words *= 0x846CA68B - 2**32
-    words ^= (words >> 16) & 0xFFFF
+    words ^= (words >> 16).bitwise_and_(0xFFFF)
     return words
