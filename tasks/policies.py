@@ -26,9 +26,8 @@ from tasks.lake.interfaces import Pool
 UNSURE = 0.60  # random: up to this confidence a model is drawn; the published script's
 DRAWN_FROM = 3  # … from so many of the most confident ones; the published script's
 POSITIVE = 0.5  # as published: a model at or below this is never asked
-# Strengths of the ridge penalty that validation chooses among. The strongest leaves the confidences as they are.
-PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, float("inf"))
-MARGINS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)  # sorted-prediction: what a weaker model may be worse by
+PENALTIES = (3000.0, 1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0)  # of the ridge regression; validation chooses
+MARGINS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)  # sorted-prediction: what a weaker model may be worse by
 NO_MODEL = -1
 
 Confidences = npt.NDArray[np.float32]  # (queries, models), 0 … 1
@@ -113,8 +112,7 @@ def _learn_prediction(confidences: Confidences, labels: Labels, order: Choices) 
 
     It draws on the others because a router that trusts them too much on a query often trusts this one too much.
     """
-    weights, _ = _regress(confidences, labels)
-    return {"centre": _centre(confidences).tolist(), "weights": weights.tolist()}
+    return {"centre": _centre(confidences).tolist(), "weights": _regress(confidences, labels).tolist()}
 
 
 def _prediction(state: State, confidences: Confidences, query_ids: Sequence[str]) -> Choices:
@@ -122,14 +120,16 @@ def _prediction(state: State, confidences: Confidences, query_ids: Sequence[str]
 
 
 def _learn_sorted_prediction(confidences: Confidences, labels: Labels, order: Choices) -> State:
-    """The largest margin that costs nothing on validation queries, each of them predicted from the others only."""
-    weights, predicted = _regress(confidences, labels)
-    worth = np.where(np.isnan(labels), predicted, labels)
-    state: State = {"order": order.tolist(), "centre": _centre(confidences).tolist(), "weights": weights.tolist(), "margin": 0.0}
-    earned = _at(worth, _highest(predicted, state)).sum()
-    for margin in MARGINS:
-        if len(worth) and _at(worth, _weakest_within(predicted, state, margin)).sum() >= earned:
-            state["margin"] = margin
+    """Besides the regressions the margin that earns most on validation queries; of several the largest.
+
+    The regressions have seen these queries, so margin 0 looks a little better than it is: the error is on the safe side.
+    """
+    state: State = {"order": order.tolist(), "margin": 0.0} | _learn_prediction(confidences, labels, order)
+    if len(labels):
+        predicted = _predict(state, confidences)
+        worth = np.where(np.isnan(labels), predicted, labels)
+        earned = {margin: float(_at(worth, _weakest_within(predicted, state, margin)).sum()) for margin in MARGINS}
+        state["margin"] = max(MARGINS, key=lambda margin: (earned[margin], margin))
     return state
 
 
@@ -146,37 +146,35 @@ def _weakest_within(predicted: Floats, state: State, margin: float) -> Choices:
     return np.asarray(ladder[near.argmax(axis=1)], dtype=np.int64)
 
 
-def _regress(confidences: Confidences, labels: Labels) -> tuple[Floats, Floats]:
-    """Ridge regression of label minus confidence, for each model, with the penalty that predicts left-out queries best.
+def _regress(confidences: Confidences, labels: Labels) -> Floats:
+    """Ridge regression, for each model, of how far its confidence is off, with the penalty that predicts left-out queries best.
+
+    Less the query's mean over all models: that a query is harder than it looks for all alike does not matter for the choice.
 
     Returns:
-        weights, float64 (1 + models, models): a column per model, intercept first, to be added to its confidence;
-        predicted rewards of the given queries, float64 (queries, models), each by the regression without this query.
+        weights, float64 (1 + models, models): a column per model, intercept first, whose prediction is added to its confidence.
     """
     inputs = _inputs(confidences, _centre(confidences))
-    errors = np.where(np.isnan(labels), np.nan, labels.astype(np.float64) - confidences)
-    best: tuple[float, Floats, Floats] | None = None
-    for penalty in reversed(PENALTIES):
-        weights, corrections = np.zeros((inputs.shape[1], errors.shape[1])), np.zeros(errors.shape)
-        for column in range(errors.shape[1]) if np.isfinite(penalty) else ():
-            weights[:, column], corrections[:, column] = _ridge(inputs, errors[:, column], penalty)
-        loss = float(np.nansum(np.square(errors - corrections)))
-        if best is None or loss < best[0]:
-            best = loss, weights, confidences + corrections
-    assert best is not None
-    return best[1], best[2]
+    errors = labels.astype(np.float64) - confidences
+    known = ~np.isnan(errors)
+    errors -= np.where(known, errors, 0).sum(axis=1, keepdims=True) / np.maximum(known.sum(axis=1, keepdims=True), 1)
+    best = np.zeros((inputs.shape[1], errors.shape[1]))  # the confidences as they are
+    least = float(np.nansum(np.square(errors)))
+    for penalty in PENALTIES:
+        weights, losses = zip(
+            *(_ridge(inputs[rows], column[rows], penalty) for column, rows in zip(errors.T, known.T, strict=True)), strict=True
+        )
+        if sum(losses) < least:
+            best, least = np.stack(weights, axis=1), sum(losses)
+    return best
 
 
-def _ridge(inputs: Floats, targets: Floats, penalty: float) -> tuple[Floats, Floats]:
-    """Weights, and what is predicted for each row without it (for a row with a target, by the usual formula for ridge regression)."""
-    known = ~np.isnan(targets)
-    rows, aims = inputs[known], targets[known]
-    solver = np.linalg.inv(rows.T @ rows + penalty * np.eye(inputs.shape[1])) @ rows.T
-    weights = solver @ aims
-    predicted = inputs @ weights
-    leverage = np.einsum("qi,iq->q", rows, solver)
-    predicted[known] = (predicted[known] - leverage * aims) / (1 - leverage)
-    return weights, predicted
+def _ridge(inputs: Floats, targets: Floats, penalty: float) -> tuple[Floats, float]:
+    """Weights, and the sum of squares of what each row's target differs from its prediction by the other rows."""
+    solver = np.linalg.inv(inputs.T @ inputs + penalty * np.eye(inputs.shape[1])) @ inputs.T
+    weights: Floats = solver @ targets
+    leverage = np.einsum("qi,iq->q", inputs, solver)
+    return weights, float(np.square((targets - inputs @ weights) / (1 - leverage)).sum())
 
 
 def _predict(state: State, confidences: Confidences) -> Floats:
