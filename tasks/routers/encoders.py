@@ -5,6 +5,7 @@ An `Encoder` is a tokenizer and a network: `load_pretrained("roberta-base", max_
 their own, so that the order in which they come changes no bit of the result.
 """
 
+import json
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -89,8 +90,10 @@ def load_pretrained(name: str, max_length: int, outputs: int | None = None) -> E
 
 def save_encoder(encoder: Encoder) -> dict[str, bytes]:
     """The encoder as three files: configuration, tokenizer, weights."""
+    config = json.loads(encoder.network.config.to_json_string(use_diff=False))
+    del config["_name_or_path"]  # where the encoder once lay is no part of it
     return {
-        "config.json": encoder.network.config.to_json_string(use_diff=False).encode(),
+        "config.json": json.dumps(config, indent=1).encode(),
         "tokenizer.json": encoder.tokenizer.to_str().encode(),
         "model.safetensors": save_weights(encoder.network),
     }

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -119,6 +120,14 @@ def test_a_saved_classifier_is_json_and_safetensors_and_loads_bit_for_bit(kind, 
     assert loaded.models == MODELS
     assert (loaded.confidences(examples.queries) == model.confidences(examples.queries)).all()
     assert loaded.confidences(examples.queries.clear()).shape == (0, 3)
+    assert loaded.save() == files
+
+
+def test_where_the_encoder_lies_is_not_saved(encoder, tmp_path):
+    examples = planted(40)
+    shutil.copytree(encoder, tmp_path / "moved")
+    here, there = (fitted("roberta-multi-label", folder, examples, epochs=1).save() for folder in (encoder, str(tmp_path / "moved")))
+    assert here == there
 
 
 def test_code_that_a_saved_configuration_points_at_is_not_executed(encoder, tmp_path):
