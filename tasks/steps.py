@@ -257,10 +257,11 @@ def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "S
     """What a shard lacks → `generations`."""
     from tasks.sampling.sample import Progress, sample_shard
 
-    said = time.monotonic()
+    said: float | None = None
 
     def progress(now: Progress) -> None:
         nonlocal said
+        said = said or time.monotonic()  # the first sample tells nothing about the rate: the model was loaded before it
         if now.done == now.wanted or time.monotonic() - said > 5:
             said = time.monotonic()
             rate = f"{now.tokens_per_second:,.0f} tokens/s, {now.seconds_left:.0f} s left"
