@@ -3,14 +3,16 @@
     policy = make_policy("sorted-prediction", seed=0).fit(confidences, labels, pool)     # of validation queries
     policy.choose(confidences, query_ids)                                                # int64 (queries,)
 
-Example, models a, b and c: confidences (0.55, 0.50, 0.30). `argmax` takes a. `random` finds that nobody is above 0.60 and draws
+Example, models a, b and c: confidences (0.55, 0.50, 0.30). `argmax` takes a. `random` finds that none is above 0.60 and draws
 one of the three, always the same one for the same query and seed. If on validation queries a was right 0.2 less often than
-its confidence said, and b and c as often, `prediction` expects (0.35, 0.50, 0.30) and takes b. `sorted-prediction` asks the
-weakest model first: if c is the weakest and giving away 0.2 did no harm on validation queries, c's 0.30 is good enough.
+its confidence said, and b and c as often as theirs, `prediction` expects about (0.35, 0.50, 0.30) and takes b.
+`sorted-prediction` asks the weakest model that is near the best: if c is the weakest, and giving away 0.2 did no harm on
+validation queries, c's 0.30 is near enough.
 
-The four are those of arXiv 2405.00467. Two of them could not work in the authors' scripts, which have no other definition
-that we could read; their idea is built here. What the scripts did has the suffix `-as-published`: it chooses -1, no model, where the
-script counted the query as wrong without asking any.
+The four are those of arXiv 2405.00467. The last two could not work in the authors' scripts (a number subtracted from all
+confidences, an index of one order used in another), so their idea is built here, a target per model, learned from validation
+queries only. What the scripts did has the suffix `-as-published`; it chooses -1, no model, where the script counted the query
+as wrong without asking any.
 """
 
 import hashlib
