@@ -57,10 +57,48 @@ def test_greedy_with_a_repetition_penalty_agrees_with_generate(tiny_model: Model
         assert found[prompt, 0] == decoder.tokenizer.decode(expected, skip_special_tokens=True)
 
 
+ARCHITECTURES = {
+    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 64},  # learnt positions
+    "mistral": {"num_key_value_heads": 1, "sliding_window": 8, "max_position_embeddings": 64},
+    "gemma2": {"num_key_value_heads": 1, "head_dim": 16, "sliding_window": 8, "max_position_embeddings": 64},  # every other layer slides
+    "bloom": {"n_layer": 2, "n_head": 2},  # no positions
+    "mamba": {},
+}
+
+
+def untrained(kind: str, like: Model, folder: Path) -> Model:
+    """A model of another architecture with random weights and the tokenizer of `like`."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    common = {"vocab_size": 22, "eos_token_id": 2, "bos_token_id": 1, "pad_token_id": 0, "initializer_range": 0.3}
+    own = ARCHITECTURES[kind]
+    torch.manual_seed(1)
+    config = AutoConfig.for_model(kind, **common, **(size if "n_embd" not in own else {}), **own)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(like.path).save_pretrained(folder)
+    return Model(name=kind, path=str(folder))
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "mistral", "gemma2", "bloom"])
+def test_other_architectures_agree_with_generate_too(tiny_model: Model, tmp_path: Path, kind: str) -> None:
+    decoder = Decoder(untrained(kind, tiny_model, tmp_path), Sampling(temperature=0, max_new_tokens=15), "cpu")
+    found = texts(decoder, requests_for(PROMPTS, 2))
+    for prompt in PROMPTS:
+        ids = decoder.tokenizer(prompt, return_tensors="pt")
+        expected = decoder.model.generate(**ids, do_sample=False, max_new_tokens=15)[0, ids["input_ids"].shape[1] :]
+        assert found[prompt, 1] == decoder.tokenizer.decode(expected, skip_special_tokens=True)
+
+
+def test_a_recurrent_model_is_the_users_error(tiny_model: Model, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="model 'mamba': the engine 'transformers' samples models with attention only"):
+        Decoder(untrained("mamba", tiny_model, tmp_path), Sampling(), "cpu")
+
+
 @pytest.mark.parametrize("settings", [{}, {"top_k": 5}, {"top_p": 0.9}, {"repetition_penalty": 1.2}, {"temperature": 0.2}])
 def test_a_text_does_not_depend_on_the_batch(tiny_model: Model, settings: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = Decoder(tiny_model, Sampling(max_new_tokens=40, **settings), "cpu")  # type: ignore[arg-type]
-    requests = requests_for(PROMPTS, 25)
+    requests = requests_for(PROMPTS, 12)
     whole = texts(decoder, requests)
     pieces: dict[tuple[str, int], str] = {}
     for start in range(0, len(requests), 7):

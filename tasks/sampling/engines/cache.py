@@ -46,6 +46,12 @@ class Growing(DynamicLayer):  # type: ignore[misc]
         self._value_buffer, self.values = _with_room(values, rows, room)
 
 
+def can_be_copied(cache: Any) -> bool:
+    """Whether the cache has a row per text. A recurrent model's states are no such cache."""
+    layers: list[Any] = getattr(cache, "layers", [])
+    return bool(layers) and all(hasattr(layer, "batch_select_indices") for layer in layers)
+
+
 def expand(cache: Any, rows: Tensor) -> None:
     """Make row i of the cache a copy of its row `rows[i]`, ready to grow."""
     for number, layer in enumerate(cache.layers):

@@ -26,7 +26,7 @@ from transformers.utils import logging as transformers_logging
 from tasks.config import Model, Sampling
 from tasks.errors import UserError
 from tasks.sampling.engines import Completion, FinishReason, Request
-from tasks.sampling.engines.cache import expand, select
+from tasks.sampling.engines.cache import can_be_copied, expand, select
 from tasks.sampling.engines.draw import Drawn, draw
 from tasks.sampling.engines.loading import why_not_loaded
 
@@ -72,6 +72,7 @@ class Decoder:
         self.stops = [stop for stop in sampling.stop_strings if stop]
         self.end_ids = torch.tensor(sorted(self._end_ids()), device=self.device)
         self.accepts = set(inspect.signature(self.model.forward).parameters)
+        self._check_cache()
 
     @torch.inference_mode()
     def sample(self, requests: Sequence[Request]) -> Iterator[list[Completion]]:
@@ -88,6 +89,13 @@ class Decoder:
             size = self._batch_size(len(rows[start][0]))
             yield from self._sample_batch(rows[start : start + size])
             start += size
+
+    @torch.inference_mode()
+    def _check_cache(self) -> None:
+        """One token, to know whether the model has a cache that can be copied to many samples."""
+        zero = torch.zeros((1, 1), dtype=torch.int64, device=self.device)
+        if not can_be_copied(getattr(self._call(zero, None, zero, use_cache=True), "past_key_values", None)):
+            raise UserError(f"model {self.name!r}: the engine 'transformers' samples models with attention only; this one is recurrent")
 
     def _end_ids(self) -> set[int]:
         """Tokens that end a text: the model's and the tokenizer's, and stop strings that are special tokens."""

@@ -27,6 +27,10 @@ from tasks.sampling.engines import Completion, Request
 _HEAVY = "tasks.sampling.engines.decoding"
 _READ_AHEAD = 16_384  # requests that are sorted by length together
 _ROWS = 512  # requests handed to a worker at once
+_HINTS = {
+    -9: " (killed: perhaps memory ran out)",
+    1: " (it did not start; a script that samples has to begin it below `if __name__ == '__main__':`)",
+}
 
 
 class TransformersSampler:
@@ -112,9 +116,9 @@ class TransformersSampler:
         except (EOFError, OSError) as error:
             process = self._workers[worker]
             process.join(5)
+            hint = _HINTS.get(process.exitcode or 0, "")
             raise RuntimeError(
-                f"model {self._model.name!r}: a process that sampled it ended with exit code {process.exitcode}"
-                " (-9: killed, perhaps because memory ran out; 1: it could not start)"
+                f"model {self._model.name!r}: a process that sampled it ended with exit code {process.exitcode}{hint}"
             ) from error
         if kind == "user error":
             raise UserError(content)
