@@ -13,11 +13,12 @@ policy, these baselines; `router` alone, something of its confidences. `benchmar
 together. Metrics, one row each:
 
     of a system        accuracy, expected_accuracy, latency_s, cost_usd; macro_accuracy (benchmarks weighted equally)
-    of a comparison    gain (over the best single model), gain_over_benchmark, gain_over_random, macro_gain,
+    of a comparison    gain (over the best single model), gain_over_benchmark, gain_over_random, gain_over_hindsight (over
+                       the single model that is best on these very queries), macro_gain,
                        gap_closed (of the gap between best single model and oracle), certainty, verdict
     of a router        share (of queries, by model), constant, router_seconds, default (chosen on validation queries)
     of confidences     brier, classifier_upper_bound, f1, weighted_f1, reliability_…, calibration_error
-    of a model         best_single, agreement, ambiguous, unreadable
+    of a model         best_single, hindsight_best, agreement, ambiguous, unreadable
 
 Test queries are counted only here and decide nothing. Validation queries get the same means and gains, of which only the
 default router follows.
@@ -32,7 +33,19 @@ import polars as pl
 from tasks.evaluation import calibration, choices, verdict
 from tasks.evaluation.figures import OPPONENTS, Figure, Row, gain_figures, row, system_figures
 from tasks.evaluation.intervals import Resamples, interval, mean
-from tasks.evaluation.systems import FloatArray, IntArray, Sheet, System, find, oracle, random_choice, routed, sheet_of, single_models
+from tasks.evaluation.systems import (
+    FloatArray,
+    IntArray,
+    Sheet,
+    System,
+    find,
+    hindsight,
+    oracle,
+    random_choice,
+    routed,
+    sheet_of,
+    single_models,
+)
 from tasks.evaluation.voting_quality import voting_quality
 from tasks.lake import views
 from tasks.lake.tables import METRICS
@@ -93,6 +106,7 @@ def _split_rows(
     systems = [*single_models(sheet), random_choice(sheet), oracle(sheet), *routed(sheet, routes, router_seconds)]
     confidences = _confidences(sheet, scores)
     opponents = {metric: find(systems, router, None if router == "random" else "argmax") for metric, router in OPPONENTS.items()}
+    opponents["gain_over_hindsight"] = hindsight(systems)
     figures = [
         *system_figures(systems),
         *gain_figures(systems, opponents),
@@ -119,6 +133,7 @@ def _split_rows(
         rows += [found for router, values in confidences.items() for found in calibration.reliability(router, sheet, values)]
         rows += verdict.constants(systems)
         rows += verdict.best_single(systems, sheet.models)
+        rows += verdict.hindsight_best(hindsight(systems))
         rows += voting_quality(votes.join(sheet.queries.select("query_id"), on="query_id", how="semi"))
     return [found | {"split": split} for found in rows]
 

@@ -44,14 +44,14 @@ def gain_figures(systems: Sequence[System], opponents: Mapping[str, System | Non
     """Accuracy of every router, random choice and the oracle less that of each opponent, on queries known to both.
 
     `opponents`: metric (`gain`, `gain_over_benchmark`, …) → the system that is compared with. The opponents' rows against
-    themselves are left out.
+    themselves are left out; the best single model is compared with the one that is best in hindsight only.
     """
     return [
         Figure(metric, system.accuracy - opponent.accuracy, None, system.router, system.policy)
         for metric, opponent in opponents.items()
         if opponent is not None
         for system in systems
-        if system.router is not None and system.router not in (opponent.router, "best-single")
+        if system.router not in (None, opponent.router) and (system.router != "best-single" or metric == "gain_over_hindsight")
     ]
 
 

@@ -184,6 +184,11 @@ def _constant(figures: Figures, router: str, policy: str) -> str | None:
     return max(sorted(shares), key=lambda name: shares[name])
 
 
+def _hindsight_best(figures: Figures) -> str | None:
+    """The single model that is best on the test questions themselves."""
+    return next((row.model for row in figures.pooled("hindsight_best")), None)
+
+
 def _headline(figures: Figures, routers: list[Verdict]) -> tuple[str, str]:
     """The answer for the router that validation questions chose."""
     if not routers:
@@ -202,6 +207,13 @@ def _headline(figures: Figures, routers: list[Verdict]) -> tuple[str, str]:
         if model := _constant(figures, chosen.router, chosen.policy):
             alone = f"But it is a constant: it asks {model} whatever the question, which needs no router."
             return "No", f"{chosen.sentence} {alone}{room}"
+        hindsight = figures.one("gain_over_hindsight", router=chosen.router, policy=chosen.policy)
+        if hindsight is not None and not (hindsight.ci_low is not None and hindsight.ci_low > 0):
+            other = f"{_hindsight_best(figures)}, the best single model on the test questions themselves"
+            return "Not yet", f"{chosen.sentence} But it is not shown to beat {other} ({signed(hindsight.value)} points).{room}"
+        if hindsight is not None and _hindsight_best(figures) != figures.best_single:
+            other = f"{_hindsight_best(figures)}, the best single model in hindsight"
+            room = f" Even over {other}, it gains {points(hindsight.value)} (95 % interval {between(hindsight)}).{room}"
         return "Yes", f"Routing is worth it for this pool: {chosen.sentence}{_price(figures, chosen)}{room}"
     if headroom is not None and headroom.value <= 0:
         return "No", "No model is ever right where the best single model is wrong, so there is nothing to route for."
@@ -234,6 +246,13 @@ def _alarms(figures: Figures, chosen: list[tuple[str, str]]) -> list[str]:
     if benchmark_only:
         verb = "is" if len(benchmark_only) == 1 else "are"
         alarms.append(f"{', '.join(benchmark_only)} {verb} not shown to be better than a router that knows only the benchmark. {NOT_YET}")
+    overrated = figures.one("gain_over_hindsight", router="best-single", policy="argmax")
+    if overrated is not None and overrated.ci_high is not None and overrated.ci_high < 0:
+        alarms.append(
+            f"{figures.best_single}, the best single model on training questions, is {points(-overrated.value)} below "
+            f"{_hindsight_best(figures)} on the test questions. Look at its training labels: was it trained on these questions? "
+            "Routers that learned from them are misled too, and a gain over it is easily had."
+        )
     n = max((row.n or 0 for row in figures.pooled("accuracy")), default=0)
     if n < SMALL:
         alarms.append(f"There are only {n:,} test questions: differences of a few points cannot be seen.")

@@ -54,6 +54,23 @@ def test_a_constant_that_beats_what_looked_best_in_training_is_not_routing() -> 
     assert "it asks fox whatever the question, which needs no router" in verdicts.headline
 
 
+def test_a_model_that_looked_best_in_training_and_is_not_is_named() -> None:
+    rates, chosen, queries = halves(480)
+    verdicts = verdict_sentences(metrics_of(hand_tables(rates, {("perfect", "argmax"): chosen}, best="owl", queries=queries)))
+    assert any(alarm.startswith("owl, the best single model on training questions, is 33.3 points below fox") for alarm in verdicts.alarms)
+    assert verdicts.answer == "Yes"
+    assert "Even over fox, the best single model in hindsight, it gains 33.3 points" in verdicts.headline
+
+
+def test_beating_only_what_looked_best_in_training_is_not_enough() -> None:
+    rates, _, queries = halves(480)
+    often: list[str | None] = [("owl" if number % 20 == 0 else "fox") for number in range(480)]
+    verdicts = verdict_sentences(metrics_of(hand_tables(rates, {("r", "argmax"): often}, best="owl", queries=queries)))
+    assert [verdict.value for verdict in verdicts.routers] == [1]
+    assert verdicts.answer == "Not yet"
+    assert "not shown to beat fox, the best single model on the test questions themselves" in verdicts.headline
+
+
 def test_a_few_test_questions_raise_an_alarm() -> None:
     rates, chosen, queries = halves(60)
     alarms = verdict_sentences(metrics_of(hand_tables(rates, {("r", "argmax"): chosen}, queries=queries))).alarms
