@@ -161,10 +161,14 @@ def _label(options: argparse.Namespace) -> None:
 def _report(options: argparse.Namespace) -> None:
     import webbrowser
 
-    _run(options)
+    from flows.lookups import samples_lacking
     from tasks.lake.files import Lake
 
-    lake = Lake(_load(options).lake)
+    run = _load(options)
+    if lacking := samples_lacking(run):
+        raise UserError(f"{lacking:,} samples are still to be drawn; expected a lake that `manyminds run` has filled")
+    _run(options)
+    lake = Lake(run.lake)
     if lake.is_local:
         webbrowser.open(f"file://{lake.location('report.html')}")
 

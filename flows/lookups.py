@@ -65,20 +65,30 @@ def print_verdict(url: str) -> None:
 
 def print_plan(run: RunFile) -> None:
     """Samples wanted, present and to do, per model. Writes nothing."""
+    if not run.models:
+        console.print("Nothing is sampled: the run imports what was made elsewhere.")
+        return
+    rows = _plan(run)
+    total = [sum(column) for column in list(zip(*rows, strict=True))[1:]]
+    print_grid(f"Samples of {run.name}", ["model", "wanted", "present", "to draw", "shards to run"], [*rows, ["all", *total]])
+
+
+def samples_lacking(run: RunFile) -> int:
+    """How many samples the run would draw."""
+    return sum(to_draw for _, _, _, to_draw, _ in _plan(run))
+
+
+def _plan(run: RunFile) -> list[tuple[str, int, int, int, int]]:
+    """Per model: samples wanted, present and to draw, and shards that lack some."""
     from tasks.benchmarks.load import load_benchmark
     from tasks.steps import lacking
 
     if not run.models:
-        console.print("Nothing is sampled: the run imports what was made elsewhere.")
-        return
+        return []
     queries = pl.concat([load_benchmark(benchmark, run.splits, run.seed)[0] for benchmark in run.benchmarks])
     wanted = queries.height * run.sampling.k
-    rows: list[tuple[str, int, int, int, int]] = []
-    for model in run.models:
-        shards = [count for _, count in lacking(run, model, queries)]
-        rows.append((model.name, wanted, wanted - sum(shards), sum(shards), sum(1 for count in shards if count)))
-    total = [sum(column) for column in list(zip(*rows, strict=True))[1:]]
-    print_grid(f"Samples of {run.name}", ["model", "wanted", "present", "to draw", "shards to run"], [*rows, ["all", *total]])
+    shards = [(model.name, [count for _, count in lacking(run, model, queries)]) for model in run.models]
+    return [(name, wanted, wanted - sum(counts), sum(counts), sum(1 for count in counts if count)) for name, counts in shards]
 
 
 # ── routing new questions ────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ from prefect import flow, unmapped
 from flows.sampling import sample_model
 from tasks import steps
 from tasks.config import Router, RunFile
-from tasks.errors import ShardsFailed
+from tasks.errors import ShardsFailed, UserError
 
 logger = logging.getLogger("manyminds")
 
@@ -27,6 +27,7 @@ def refresh(run: RunFile) -> str:
     steps.check_names(run)
     gathered = gather(run)
     queries = steps.publish(run, "queries", gathered)
+    steps.check_distinct(run, queries)
     sample(run, queries)
     votes = steps.publish(run, "votes", [*gathered, *label(run, queries, gathered)])
     routed = [route(run, router, queries, votes) for router in [*BASELINES, *run.routers]]
@@ -63,16 +64,17 @@ def gather(run: RunFile) -> list[steps.Written]:
 
 def sample(run: RunFile, queries: list[str]) -> None:
     """One flow run per model that lacks samples. All of them run, whichever fails."""
-    failed = []
+    errors = []
     for model in run.models:
         lacking = sum(count for _, count in steps.plan(run, model, queries))
         logger.info("sample %s: %s", model.name, f"{lacking:,} samples to draw" if lacking else "nothing to draw")
         if lacking:
             state = sample_model(run, model.name, queries, return_state=True)
             if not state.is_completed():
-                failed.append(state.message or f"{model.name}: {state.name}")
-    if failed:
-        raise ShardsFailed("\n".join(failed))
+                errors.append(state.result(raise_on_failure=False))
+    if errors:
+        kind = UserError if all(isinstance(error, UserError) for error in errors) else ShardsFailed
+        raise kind("\n".join(str(error) for error in errors))
 
 
 def label(run: RunFile, queries: list[str], gathered: list[steps.Written]) -> list[steps.Written]:

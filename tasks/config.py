@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tasks.errors import UserError, nearest
 
+RESERVED = ("best-single", "benchmark", "random", "oracle")  # what every router is compared with
 AnswerKind = Literal["number", "choice", "math", "text"]
 
 
@@ -291,6 +292,9 @@ def _check(run: RunFile, file: str) -> None:
                 raise UserError(f"{file}: two entries of {section} are named {name!r}")
             if not name.strip():
                 raise UserError(f"{file}: an entry of {section} has an empty name")
+    for router in run.routers:
+        if router.name in RESERVED:
+            raise UserError(f"{file}: a router cannot be named {router.name!r}: that is a baseline, which is always there")
     imported = bool(run.outcomes or run.generations)
     if run.models and not run.benchmarks:
         raise UserError(f"{file}: there are models but no [[benchmarks]] to ask them")

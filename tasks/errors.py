@@ -14,6 +14,10 @@ class UserError(ValueError):
     """Bad input. Its text is all that the user will see."""
 
 
+class ModelUnusable(UserError):
+    """A model that cannot be loaded: none of its shards need be tried."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Say which known word was probably meant: `"; did you mean 'temperature'?"`, or list them all."""
     words = sorted(known)

@@ -131,6 +131,21 @@ def check_names(run: RunFile) -> None:
         make_policy(policy, run.seed)
 
 
+def check_distinct(run: RunFile, queries: Sequence[str]) -> None:
+    """Refuse a query that comes from two places: it may have two splits, and its votes would count twice. Raises UserError."""
+    if len(queries) < 2:
+        return
+    lake = Lake(run.lake)
+    rows = pl.concat([read_table(lake, QUERIES, [path], ["query_id", "benchmark", "question"]) for path in queries])
+    double = rows.filter(pl.col("query_id").is_duplicated())
+    if not double.is_empty():
+        row = double.row(0, named=True)
+        raise UserError(
+            f"benchmark {row['benchmark']!r}: {double['query_id'].n_unique():,} queries come from two sources, for instance "
+            f"{row['question'][:80]!r}; give one of the benchmarks another name"
+        )
+
+
 def _contents(files: Sequence[str]) -> list[str]:
     """Fingerprints of a user's files."""
     import fsspec

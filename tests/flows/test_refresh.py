@@ -172,3 +172,39 @@ def test_queries_have_the_three_splits(make_run: MakeRun) -> None:
     refresh(run)
     counted = read_table(Lake(run.lake), QUERIES).group_by("split").len()
     assert dict(counted.iter_rows()) == {"train": 24, "validation": 8, "test": 16}
+
+
+def test_a_model_that_cannot_be_loaded_is_tried_once_and_stops_no_other(make_run: MakeRun, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(make_run().models[0].path, broken)
+    (broken / "model.safetensors").write_bytes(b"not weights")
+    run = make_run(models=[{"name": "broken", "path": str(broken)}, *make_run().models])
+    with pytest.raises(UserError, match=r"sample broken · bucket 1 of 2: model 'broken'.* cannot be loaded") as error:
+        refresh(run)
+    assert "bucket 2" not in str(error.value)
+    assert set(generations(run)["model"]) == {"ledger", "scribe"}
+
+
+def test_a_query_that_comes_from_two_sources_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    refresh(run)
+    queries = read_table(Lake(run.lake), QUERIES)
+    rows = queries.select("benchmark", "split", "question", "choices").join(pl.DataFrame({"model": ["x", "y"]}), how="cross")
+    rows.with_columns(score=pl.lit(1.0)).write_parquet(tmp_path / "outcomes.parquet")
+    with pytest.raises(UserError, match="come from two sources"):
+        refresh(make_run(outcomes=[{"files": [str(tmp_path / "outcomes.parquet")]}]))
+
+
+def test_generations_made_elsewhere_are_read_and_voted_on(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    refresh(run)
+    lake = Lake(run.lake)
+    texts = generations(run).join(read_table(lake, QUERIES), on="query_id").rename({"query_id": "_"}).rename({"source_id": "query_id"})
+    columns = ["benchmark", "split", "query_id", "question", "choices", "gold", "answer_kind", "model", "sample", "text"]
+    texts.select(columns).write_parquet(tmp_path / "generations.parquet")
+    sections = {"lake": str(tmp_path / "imported"), "benchmarks": [], "models": []}
+    imported = make_run(generations=[{"files": [str(tmp_path / "generations.parquet")]}], **sections)
+    refresh(imported)
+    same = [name for name in VOTES.columns if name not in {"recipe", "cost_usd", "latency_s"}]
+    ours, theirs = (read_table(Lake(one.lake), VOTES, columns=same).sort("query_id", "model") for one in (run, imported))
+    assert theirs.equals(ours)

@@ -48,7 +48,7 @@ class Sampler(Protocol):
     def sample(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Each request's completion, as they finish.
 
-        Raises UserError for a model that cannot be loaded, RuntimeError when a process of the engine dies.
+        Raises ModelUnusable for a model that cannot be loaded, RuntimeError when a process of the engine dies.
         """
         ...
 

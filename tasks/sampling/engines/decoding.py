@@ -24,7 +24,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from transformers.utils import logging as transformers_logging
 
 from tasks.config import Model, Sampling
-from tasks.errors import UserError
+from tasks.errors import ModelUnusable
 from tasks.sampling.engines import Completion, FinishReason, Request
 from tasks.sampling.engines.cache import can_be_copied, expand, select
 from tasks.sampling.engines.draw import Drawn, draw
@@ -64,7 +64,7 @@ class Decoder:
     """One model on one device."""
 
     def __init__(self, model: Model, sampling: Sampling, device: str) -> None:
-        """Load the model. Raises UserError if it cannot be loaded, saying what to do."""
+        """Load the model. Raises ModelUnusable if it cannot be loaded, saying what to do."""
         self.name, self.chat, self.sampling, self.device = model.name, model.chat, sampling, torch.device(device)
         self.tokenizer, self.model = _load(model, self.device)
         self.tolerance = TOLERANCE if self.model.dtype == torch.float32 else 0.0
@@ -95,7 +95,7 @@ class Decoder:
         """One token, to know whether the model has a cache that can be copied to many samples."""
         zero = torch.zeros((1, 1), dtype=torch.int64, device=self.device)
         if not can_be_copied(getattr(self._call(zero, None, zero, use_cache=True), "past_key_values", None)):
-            raise UserError(f"model {self.name!r}: the engine 'transformers' samples models with attention only; this one is recurrent")
+            raise ModelUnusable(f"model {self.name!r}: the engine 'transformers' samples models with attention only; this one is recurrent")
 
     def _end_ids(self) -> set[int]:
         """Tokens that end a text: the model's and the tokenizer's, and stop strings that are special tokens."""
@@ -115,7 +115,7 @@ class Decoder:
             try:
                 encoded = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
             except ValueError as error:
-                raise UserError(f"model {self.name!r}: chat = true, but its chat template cannot be used: {error}") from error
+                raise ModelUnusable(f"model {self.name!r}: chat = true, but its chat template cannot be used: {error}") from error
         start = self.tokenizer.bos_token_id if self.tokenizer.bos_token_id is not None else 0
         ids = {prompt: list(one) or [start] for prompt, one in zip(distinct, encoded, strict=True)}
         return [ids[prompt] for prompt in prompts]
@@ -273,5 +273,5 @@ def _load(model: Model, device: torch.device) -> tuple[PreTrainedTokenizerBase, 
         tokenizer = AutoTokenizer.from_pretrained(model.path, **options)
         network = AutoModelForCausalLM.from_pretrained(model.path, dtype=dtype, **options)
     except Exception as error:  # libraries raise a dozen kinds here, all about what the user asked to be loaded
-        raise UserError(f"model {model.name!r}: {model.path} cannot be loaded: {why_not_loaded(model, error)}") from error
+        raise ModelUnusable(f"model {model.name!r}: {model.path} cannot be loaded: {why_not_loaded(model, error)}") from error
     return tokenizer, network.to(device).eval()

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tasks.config import Model, Sampling
-from tasks.errors import UserError
+from tasks.errors import ModelUnusable
 from tasks.sampling.engines import Completion, Request
 
 _HEAVY = "tasks.sampling.engines.decoding"
@@ -42,7 +42,7 @@ class TransformersSampler:
         self._workers: dict[Connection, ForkServerProcess] = {}
 
     def sample(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """Each request's completion, as they finish. Raises UserError for a model that cannot be loaded, RuntimeError for a lost worker."""
+        """Each request's completion, as they finish. Raises ModelUnusable for one that cannot be loaded, RuntimeError for a lost worker."""
         waiting = _batches(iter(requests), max(1, _cores()))
         batch = next(waiting, None)
         busy: set[Connection] = set()
@@ -121,7 +121,7 @@ class TransformersSampler:
                 f"model {self._model.name!r}: a process that sampled it ended with exit code {process.exitcode}{hint}"
             ) from error
         if kind == "user error":
-            raise UserError(content)
+            raise ModelUnusable(content)
         if kind == "error":
             raise RuntimeError(f"model {self._model.name!r}: sampling failed:\n{content}")
         return kind, content
@@ -166,7 +166,7 @@ def _work(connection: Connection, model: Model, sampling: Sampling, device: str)
             for completions in decoder.sample(batches.get()):
                 connection.send(("completions", completions))
             connection.send(("done", None))
-    except UserError as error:
+    except ModelUnusable as error:
         connection.send(("user error", str(error)))
     except Exception:
         connection.send(("error", traceback.format_exc()))
