@@ -21,7 +21,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest tests/benchmarks --benchmarks -s
+	$(BIN)/python tests/benchmarks/sampling.py
 
 world: $(VENV)/.installed
 	$(BIN)/python -m tasks.world.train --force
