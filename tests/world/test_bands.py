@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+import torch
 
 from tasks.world.measure import Votes, pool_figures, vote
 from tasks.world.mixtures import MIXTURES
@@ -17,6 +18,7 @@ ASKED = [entry.problem for entry in benchmark_problems() if entry.split == "test
 
 @cache
 def votes() -> dict[str, Votes]:
+    torch.set_num_threads(1)  # on matrices this small, and beside other work, two are many times slower
     return {mixture.name: vote(WORLD / "models" / mixture.name, ASKED, K) for mixture in MIXTURES}
 
 
