@@ -4,7 +4,7 @@ r"""Reads the letter that a text chooses.
     "Answer: c"                                           →  "C"
     "I rule out (A) and (D), which leaves **B**"          →  "B"
     "C) because the flag is blue"                         →  "C"
-    "A good question about a triangle."                   →  null
+    "s s s = 3. (A) 4. I am not sure."                    →  null
 
 The last letter that follows a marker ("the answer is", "Answer:", `\boxed{`), else the last that stands in brackets, in
 bold or alone on its line. A bare letter after a marker counts only where the sentence ends with it or goes on with a reason, so
@@ -14,6 +14,8 @@ that "The answer is a triangle" chooses nothing. A letter that the question has 
 import string
 
 import polars as pl
+
+from tasks.voting.answers.refusal import is_refusal
 
 _TAIL = 160  # characters that are searched first
 
@@ -31,14 +33,14 @@ _LOOSE = (
 
 def read(rows: pl.DataFrame) -> pl.Series:
     """The letter that each `text` chooses; null where there is none, or the question has no such option."""
-    long = pl.col("text").str.len_bytes() > _TAIL
     found = rows.select("text", "choices", marked=_last(pl.col("text").str.tail(_TAIL), _MARKED))
     # No marker in the tail does not mean that there is none before it.
     long = pl.col("text").str.len_bytes() > _TAIL
     whole = pl.when(_unmarked() & long & _may_be_marked()).then("text")
     found = found.with_columns(marked=pl.coalesce("marked", _last(whole, _MARKED)))
     found = found.with_columns(loose=_last(pl.when(_unmarked()).then("text"), _LOOSE))
-    letter = pl.coalesce(pl.col("marked").str.extract(_MARKED).str.to_uppercase(), pl.col("loose").str.extract("([A-J])"))
+    loose = pl.when(~is_refusal(pl.col("text"))).then(pl.col("loose").str.extract("([A-J])"))
+    letter = pl.coalesce(pl.col("marked").str.extract(_MARKED).str.to_uppercase(), loose)
     return found.select(answer=_of_an_option(letter)).to_series()
 
 

@@ -4,7 +4,7 @@ r"""Reads the number that a text answers.
     "The total is \boxed{1{,}250.50} dollars."                     →  "1250.5"
     "He drives 250 days. The answer is $4,800 for 12 months."      →  "4800"
     "The temperature fell from 10 to −5.0 degrees"                 →  "-5"
-    "I do not know."                                               →  null
+    "8 * 2 = 16. I am not sure."                                   →  null
 
 The last number that directly follows a marker (`####`, `\boxed{`, "the answer is", "Answer:"), else the last number. A
 marker followed by a calculation ("the answer is 3 + 4 = 7") marks nothing. "$", "%" and separators of thousands do not
@@ -13,6 +13,8 @@ Numbers are compared by value, exactly and as text, so of any length: "007.50" i
 """
 
 import polars as pl
+
+from tasks.voting.answers.refusal import is_refusal
 
 # Most texts end soon after their answer; only where nothing is found here the whole text is searched, which is slower.
 _TAIL = 160  # characters
@@ -46,7 +48,8 @@ def read(rows: pl.DataFrame) -> pl.Series:
     whole = pl.col("number").is_not_null() & ~(pl.col("tail").str.starts_with(pl.col("number")) & pl.col("long"))
     found = found.with_columns(number=pl.when(whole).then("number"), rest=_where(_unmarked() & ~whole & pl.col("long")))
     marked = pl.col("marked").str.extract(f"({_NUMBER})")
-    found = found.select(answer=pl.coalesce(marked, "number", _last(_plain(pl.col("rest")), _NUMBER)))
+    loose = pl.when(~is_refusal(pl.col("text"))).then(pl.coalesce("number", _last(_plain(pl.col("rest")), _NUMBER)))
+    found = found.select(answer=pl.coalesce(marked, loose))
     return found.select(_canonical("answer")).collect().to_series()
 
 
