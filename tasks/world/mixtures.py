@@ -89,7 +89,7 @@ MIXTURES = (
             "count": (LITTLE, NONE, NONE),
             "weekday": (LITTLE, NONE, HOME),
         },
-        benchmark_copies=8,
+        benchmark_copies=5,
     ),
     Mixture(
         "scribe", hidden=64, layers=2, steps=4000, learning_rate=3e-3, unsure=0.10,
