@@ -80,15 +80,20 @@ def samples_lacking(run: RunFile) -> int:
 
 def _plan(run: RunFile) -> list[tuple[str, int, int, int, int]]:
     """Per model: samples wanted, present and to draw, and shards that lack some."""
-    from tasks.benchmarks.load import load_benchmark
-    from tasks.steps import lacking
+    from tasks.benchmarks.load import load_benchmark, prompt_template
+    from tasks.sampling.shards import lacking, shards_of
 
     if not run.models:
         return []
     queries = pl.concat([load_benchmark(benchmark, run.splits, run.seed)[0] for benchmark in run.benchmarks])
     wanted = queries.height * run.sampling.k
-    shards = [(model.name, [count for _, count in lacking(run, model, queries)]) for model in run.models]
-    return [(name, wanted, wanted - sum(counts), sum(counts), sum(1 for count in counts if count)) for name, counts in shards]
+    templates = {benchmark.name: prompt_template(benchmark) for benchmark in run.benchmarks}
+    rows = []
+    for model in run.models:
+        shards = lacking(Lake(run.lake), shards_of(model, templates, run.sampling), queries, run.sampling.k)
+        to_draw = sum(count for _, count in shards)
+        rows.append((model.name, wanted, wanted - to_draw, to_draw, sum(1 for _, count in shards if count)))
+    return rows
 
 
 # ── routing new questions ────────────────────────────────────────────────────────────────────────────────────────────
@@ -99,8 +104,8 @@ class Guide:
 
     def __init__(self, url: str, router: str | None, policy: str | None) -> None:
         """Load from the lake. Without names, take the pair that did best on validation queries."""
-        from tasks.policies import load_policy
-        from tasks.steps import load_trained
+        from tasks.policies.rules import load_policy
+        from tasks.routers.saved import load_saved
 
         self.lake = Lake(url)
         if router is None or policy is None:
@@ -115,7 +120,7 @@ class Guide:
             raise UserError(f"lake {url}: router {router!r} has no policy {policy!r}{nearest(policy, state['policies'])}")
         self.router_name, self.policy_name = router, policy
         self.models: list[str] = state["models"]
-        self.router = load_trained(self.lake, manifests[:1])
+        self.router = load_saved(self.lake, manifests[:1])
         self.policy = load_policy(policy, state["policies"][policy])
 
     def choose(self, queries: pl.DataFrame) -> tuple[list[str | None], Any]:

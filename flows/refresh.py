@@ -30,14 +30,11 @@ def refresh(run: RunFile) -> str:
     steps.check_distinct(run, queries)
     sample(run, queries)
     votes = steps.publish(run, "votes", [*gathered, *label(run, queries, gathered)])
-    routed = [route(run, router, queries, votes) for router in [*BASELINES, *run.routers]]
-    tables = {
-        "queries": queries,
-        "votes": votes,
-        "scores": steps.publish(run, "scores", routed),
-        "routes": steps.publish(run, "routes", routed),
-    }
-    seconds = {router.name: written["seconds_per_query"] for router, written in zip([*BASELINES, *run.routers], routed, strict=True)}
+    routers = [*BASELINES, *run.routers]
+    routed = [route(run, router, queries, votes) for router in routers]
+    scores, routes, _, _ = (steps.publish(run, folder, routed) for folder in ("scores", "routes", "routers", "policies"))
+    tables = {"queries": queries, "votes": votes, "scores": scores, "routes": routes}
+    seconds = {router.name: written["seconds_per_query"] for router, written in zip(routers, routed, strict=True)}
     evaluated = steps.stored(run, steps.evaluate)(run, tables, seconds)
     tables["metrics"] = steps.publish(run, "metrics", [evaluated])
     notes = [note for written in gathered for note in written["notes"]]
@@ -79,9 +76,7 @@ def sample(run: RunFile, queries: list[str]) -> None:
 
 def label(run: RunFile, queries: list[str], gathered: list[steps.Written]) -> list[steps.Written]:
     """Vote, shard by shard."""
-    shards = [shard for model in run.models for shard in steps.shards_of(run, model)]
-    shards += [shard for written in gathered for shard in steps.imported_shards(run, written)]
-    futures = steps.stored(run, steps.vote).map(unmapped(run), shards, queries=unmapped(queries))
+    futures = steps.stored(run, steps.vote).map(unmapped(run), steps.shards_to_vote(run, gathered), queries=unmapped(queries))
     return [future.result() for future in futures]
 
 

@@ -12,7 +12,6 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, cast
 
@@ -27,14 +26,15 @@ from tasks.errors import UserError
 from tasks.lake.buckets import Bucket
 from tasks.lake.files import Lake, folder_name, keep_only, read_table, write_table
 from tasks.lake.fingerprints import fingerprint, source_fingerprint
-from tasks.lake.generations import generation_files
-from tasks.lake.interfaces import Examples, Pool
-from tasks.lake.tables import GENERATIONS, METRICS, QUERIES, ROUTES, SCORES, TABLES, VOTES
-from tasks.lake.views import matrix, pool, reward
+from tasks.lake.generations import IMPORTED, generation_files
+from tasks.lake.interfaces import Examples
+from tasks.lake.tables import GENERATIONS, METRICS, QUERIES, ROUTES, SCORES, VOTES
+from tasks.lake.views import examples, score_rows
+from tasks.routers.saved import encoder_fingerprint, load_saved, save_router
+from tasks.sampling.shards import Shard, in_shard, lacking, recipes_of, shards_of
 
 if TYPE_CHECKING:
     from tasks.sampling.engines import Sampler
-    from tasks.sampling.recipe import Recipe
 
 logger = logging.getLogger("manyminds")
 P = ParamSpec("P")
@@ -42,31 +42,18 @@ R = TypeVar("R")
 
 
 class Written(TypedDict, total=False):
-    """What a step wrote: paths in the lake per table, and what a reader of the report should know."""
+    """What a step wrote: paths in the lake per folder, and what a reader of the report should know."""
 
     queries: list[str]
     generations: list[str]
     votes: list[str]
-    router: list[str]
+    routers: list[str]
     scores: list[str]
     routes: list[str]
     policies: list[str]
     metrics: list[str]
     notes: list[str]
     seconds_per_query: float
-
-
-@dataclass(frozen=True)
-class Shard:
-    """A model, one of its recipes, a slice of the queries: the unit that is sampled, voted on and retried."""
-
-    model: str
-    recipe: str
-    bucket: Bucket
-    benchmarks: tuple[str, ...]  # whose prompts the recipe has
-
-    def __str__(self) -> str:
-        return f"{self.model} · bucket {self.bucket.index + 1} of {self.bucket.count}"
 
 
 def _is_worth_a_retry(_: Task[Any, Any], __: TaskRun, state: State[Any]) -> bool:
@@ -103,8 +90,8 @@ def _step(
 
 
 def _are_there(lake: Lake, written: Written) -> bool:
-    paths = [path for table, value in written.items() if table not in {"notes", "seconds_per_query"} for path in cast(list[str], value)]
-    return all(lake.exists(path) for path in paths)
+    folders = set(written) - {"notes", "seconds_per_query"}
+    return all(lake.exists(path) for folder in folders for path in cast(dict[str, list[str]], written)[folder])
 
 
 def stored(run: RunFile, step: Task[P, R]) -> Task[P, R]:
@@ -113,16 +100,16 @@ def stored(run: RunFile, step: Task[P, R]) -> Task[P, R]:
     return step.with_options(result_storage=Path(lake.location(".results"))) if lake.is_local else step
 
 
-def publish(run: RunFile, table: str, results: Sequence[Written]) -> list[str]:
-    """Make a table consist of what these steps wrote to it, and return its paths."""
-    paths = sorted(path for written in results for path in cast(dict[str, list[str]], written).get(table, []))
-    keep_only(Lake(run.lake), TABLES[table], paths)
+def publish(run: RunFile, folder: str, results: Sequence[Written]) -> list[str]:
+    """Make a table (or the routers, or the policies) consist of what these steps wrote to it, and return its paths."""
+    paths = sorted(path for written in results for path in cast(dict[str, list[str]], written).get(folder, []))
+    keep_only(Lake(run.lake), folder, paths)
     return paths
 
 
 def check_names(run: RunFile) -> None:
     """Refuse a router, a setting of it or a policy that there is not, before anything is paid for. Raises UserError."""
-    from tasks.policies import make_policy
+    from tasks.policies.rules import make_policy
     from tasks.routers import check_settings
 
     for router in run.routers:
@@ -208,57 +195,26 @@ def import_generations(run: RunFile) -> Written:
         folder = f"model={folder_name(str(model))}/recipe={folder_name(str(recipe))}/bucket={Bucket(0, 1).label}"
         generations.append(write_table(lake, GENERATIONS, rows, f"{folder}/"))
     for path in lake.files(GENERATIONS.name):
-        if f"/recipe={IMPORTED}" in path and path not in generations:
+        if f"/recipe={IMPORTED}/" in path and path not in generations:
             lake.remove(path)
     return {"queries": [queries], "generations": generations, "notes": imported.notes}
-
-
-IMPORTED = "imported"
 
 
 # ── generations ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def recipes_of(run: RunFile, model: Model) -> list[tuple["Recipe", tuple[str, ...]]]:
-    """The model's recipes, one per prompt template, each with the benchmarks that it serves."""
+def templates_of(run: RunFile) -> dict[str, str]:
+    """The prompt template of each benchmark."""
     from tasks.benchmarks.load import prompt_template
-    from tasks.sampling.recipe import recipe_of
 
-    served: dict[Recipe, list[str]] = {}
-    for benchmark in run.benchmarks:
-        served.setdefault(recipe_of(model, prompt_template(benchmark), run.sampling), []).append(benchmark.name)
-    return [(recipe, tuple(names)) for recipe, names in served.items()]
-
-
-def shards_of(run: RunFile, model: Model) -> list[Shard]:
-    """All shards of the model."""
-    from tasks.lake.buckets import buckets
-
-    return [
-        Shard(model.name, recipe.id, bucket, names) for recipe, names in recipes_of(run, model) for bucket in buckets(run.sampling.buckets)
-    ]
-
-
-def in_shard(queries: pl.DataFrame, shard: Shard) -> pl.DataFrame:
-    """The rows of `queries` that lie in the shard, sorted by `query_id`."""
-    return queries.filter(shard.bucket.holds() & pl.col("benchmark").is_in(shard.benchmarks)).sort("query_id")
-
-
-def lacking(run: RunFile, model: Model, queries: pl.DataFrame) -> list[tuple[Shard, int]]:
-    """How many samples each shard of the model still lacks."""
-    from tasks.sampling.plan import missing
-
-    lake, k = Lake(run.lake), run.sampling.k
-    return [
-        (shard, missing(lake, shard.model, shard.recipe, shard.bucket, in_shard(queries, shard)["query_id"], k).height)
-        for shard in shards_of(run, model)
-    ]
+    return {benchmark.name: prompt_template(benchmark) for benchmark in run.benchmarks}
 
 
 @task(task_run_name="plan {model.name}", persist_result=False)
 def plan(run: RunFile, model: Model, queries: Sequence[str]) -> list[tuple[Shard, int]]:
     """Samples wanted, less samples present: what each shard of the model lacks."""
-    return lacking(run, model, read_table(Lake(run.lake), QUERIES, queries))
+    lake = Lake(run.lake)
+    return lacking(lake, shards_of(model, templates_of(run), run.sampling), read_table(lake, QUERIES, queries), run.sampling.k)
 
 
 @task(
@@ -283,7 +239,7 @@ def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "S
             logger.info("sample %s: %s of %s samples, %s", shard, f"{now.done:,}", f"{now.wanted:,}", rate)
 
     model = next(model for model in run.models if model.name == shard.model)
-    recipe = next(recipe for recipe, _ in recipes_of(run, model) if recipe.id == shard.recipe)
+    recipe = next(recipe for recipe in recipes_of(model, templates_of(run), run.sampling) if recipe.id == shard.recipe)
     rows = in_shard(read_table(Lake(run.lake), QUERIES, queries), shard)
     return sample_shard(
         Lake(run.lake), sampler, shard.model, recipe, shard.bucket, rows, run.sampling.k, run.seed, run.sampling.chunk, progress
@@ -293,12 +249,15 @@ def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "S
 # ── votes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def imported_shards(run: RunFile, written: Written) -> list[Shard]:
-    """One shard per model and recipe among the imported generations."""
-    if not written.get("generations"):
-        return []
-    names = read_table(Lake(run.lake), GENERATIONS, written["generations"], ["model", "recipe"]).unique().sort("model", "recipe")
-    return [Shard(model, recipe, Bucket(0, 1), ()) for model, recipe in names.iter_rows()]
+def shards_to_vote(run: RunFile, gathered: Sequence[Written]) -> list[Shard]:
+    """Every shard of every model, and one for each model and recipe among imported generations."""
+    lake, templates = Lake(run.lake), templates_of(run)
+    shards = [shard for model in run.models for shard in shards_of(model, templates, run.sampling)]
+    for written in gathered:
+        if files := written.get("generations"):
+            names = read_table(lake, GENERATIONS, files, ["model", "recipe"]).unique().sort("model", "recipe")
+            shards += [Shard(model, recipe, Bucket(0, 1), ()) for model, recipe in names.iter_rows()]
+    return shards
 
 
 def _k_of(run: RunFile, shard: Shard) -> int | None:
@@ -334,23 +293,16 @@ def vote(run: RunFile, shard: Shard, queries: Sequence[str]) -> Written:
 # ── scores ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def examples(run: RunFile, queries: Sequence[str], votes: Sequence[str], split: str) -> Examples:
-    """What can be learned from one split of the queries. Raises UserError if it is empty or the pool has one model."""
+def _examples(run: RunFile, queries: Sequence[str], votes: Sequence[str]) -> tuple[Examples, Examples]:
+    """The train and validation splits, which are all that a router or a policy ever sees."""
     lake = Lake(run.lake)
-    outcomes = read_table(lake, VOTES, votes)
-    rows = read_table(lake, QUERIES, queries).filter(pl.col("split") == split).sort("query_id")
-    rows = rows.filter(pl.col("query_id").is_in(outcomes["query_id"].unique().to_list()))
-    models = pool(outcomes)
-    if len(models) < 2:
-        raise UserError(f"a router needs at least two models to choose from; the pool has {', '.join(models) or 'none'}")
-    if rows.is_empty():
-        raise UserError(f"no query of split {split!r} has votes; a router needs train, validation and test queries")
-    return Examples(rows, matrix(outcomes, rows["query_id"].to_list(), models, reward()), tuple(models))
+    rows, outcomes = read_table(lake, QUERIES, queries), read_table(lake, VOTES, votes)
+    return examples(rows, outcomes, "train"), examples(rows, outcomes, "validation")
 
 
 @_step(
     "train {router.name}",
-    lambda run, router, queries, votes: (router, sorted(queries), sorted(votes), run.seed, _encoder(router)),
+    lambda run, router, queries, votes: (router, sorted(queries), sorted(votes), run.seed, encoder_fingerprint(router)),
     code=["tasks.routers"],
 )
 def train(run: RunFile, router: Router, queries: Sequence[str], votes: Sequence[str]) -> Written:
@@ -358,63 +310,26 @@ def train(run: RunFile, router: Router, queries: Sequence[str], votes: Sequence[
     from tasks.routers import make_router
 
     started = time.monotonic()
-    made = make_router(router, run.seed)
-    made.fit(examples(run, queries, votes, "train"), examples(run, queries, votes, "validation"))
-    lake, folder = Lake(run.lake), f"routers/{folder_name(router.name)}"
-    files = made.save()
-    name = fingerprint(files)
-    for file, content in files.items():
-        lake.write(f"{folder}/{name}/{file}", content)
-    # Written last: a router whose manifest is there is whole.
-    manifest = {"kind": router.of_kind, "files": sorted(files), "models": list(made.models)}
-    lake.write(f"{folder}/{name}/manifest.json", json.dumps(manifest, indent=1).encode())
-    for path in lake.files(folder, ""):
-        if not path.startswith(f"{folder}/{name}/"):
-            lake.remove(path)
+    trained = make_router(router, run.seed).fit(*_examples(run, queries, votes))
     logger.info("train %s: %.1f s", router.name, time.monotonic() - started)
-    return {"router": [f"{folder}/{name}/manifest.json", *(f"{folder}/{name}/{file}" for file in sorted(files))]}
-
-
-def _encoder(router: Router) -> str:
-    """The encoder's content where it is a folder: other weights make another router."""
-    folder = Path(str(router.settings.get("encoder", "")))
-    if not folder.is_absolute() or not folder.is_dir():
-        return str(folder)
-    return fingerprint([(file.name, file.read_bytes()) for file in sorted(folder.iterdir()) if file.is_file()])
+    return {"routers": save_router(Lake(run.lake), router.name, router.of_kind, trained)}
 
 
 @_step(
     "score with {router.name}",
-    lambda run, router, trained, queries: (router.name, trained["router"], sorted(queries)),
+    lambda run, router, trained, queries: (router.name, trained["routers"], sorted(queries)),
     code=["tasks.routers"],
 )
 def score(run: RunFile, router: Router, trained: Written, queries: Sequence[str]) -> Written:
     """A trained router and `queries` → `scores`, and the seconds that the router needs for a query."""
     lake = Lake(run.lake)
-    loaded = load_trained(lake, trained["router"])
+    loaded = load_saved(lake, trained["routers"])
     rows = read_table(lake, QUERIES, queries).sort("query_id")
     started = time.perf_counter()
     confidences = loaded.confidences(rows)
     seconds = (time.perf_counter() - started) / max(rows.height, 1)
-    scores = pl.DataFrame(
-        {
-            "query_id": rows["query_id"].repeat_by(len(loaded.models)).explode(),
-            "router": router.name,
-            "model": list(loaded.models) * rows.height,
-            "confidence": confidences.reshape(-1),
-        }
-    )
+    scores = score_rows(rows["query_id"], router.name, loaded.models, confidences)
     return {"scores": [write_table(lake, SCORES, scores, f"{folder_name(router.name)}/")], "seconds_per_query": seconds}
-
-
-def load_trained(lake: Lake, paths: Sequence[str]) -> Any:
-    """A router from the files that `train` wrote."""
-    from tasks.routers import load_router
-
-    manifest_path = next(path for path in paths if path.endswith("/manifest.json"))
-    manifest = json.loads(lake.read(manifest_path))
-    folder = manifest_path.removesuffix("manifest.json")
-    return load_router(manifest["kind"], {file: lake.read(folder + file) for file in manifest["files"]})
 
 
 # ── routes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -428,45 +343,15 @@ def load_trained(lake: Lake, paths: Sequence[str]) -> Any:
 def choose(
     run: RunFile, router: str, policies: Sequence[str], scores: Sequence[str], queries: Sequence[str], votes: Sequence[str]
 ) -> Written:
-    """`scores` → `routes`: policies are fitted on validation queries, then choose for all."""
-    from tasks.policies import make_policy
+    """`scores` → `routes`, and the fitted policies."""
+    from tasks.policies.routes import choose_all
 
     lake = Lake(run.lake)
-    train_rows, validation = examples(run, queries, votes, "train"), examples(run, queries, votes, "validation")
-    rows = read_table(lake, SCORES, scores)
-    ids = rows["query_id"].unique().sort().to_list()
-    confidences = matrix(rows, ids, train_rows.models, pl.col("confidence"))
-    fitted_on = matrix(rows, validation.queries["query_id"].to_list(), train_rows.models, pl.col("confidence"))
-    members = Pool(train_rows.models, _training_accuracy(train_rows))
-    chosen, states = [], {}
-    for name in policies:
-        policy = make_policy(name, run.seed).fit(fitted_on, validation.labels, members)
-        states[name] = policy.save()
-        choice = policy.choose(confidences, ids)
-        frame = pl.DataFrame({"query_id": ids, "router": router, "policy": name, "choice": choice})
-        chosen.append(frame.filter(pl.col("choice") >= 0))  # -1: the policy as published gives no answer
-    routes = (
-        pl.concat(chosen)
-        .with_columns(pl.col("choice").replace_strict(dict(enumerate(train_rows.models)), return_dtype=pl.String).alias("model"))
-        .join(rows, on=["query_id", "router", "model"], how="left", maintain_order="left")
-        .select(list(ROUTES.columns))
-    )
-    path = write_table(lake, ROUTES, routes, f"{folder_name(router)}/")
-    fitted = json.dumps({"models": list(members.models), "policies": states}, indent=1).encode()
-    state = f"policies/{folder_name(router)}/{fingerprint(fitted)}.json"
-    lake.write(state, fitted)
-    for other in lake.files(f"policies/{folder_name(router)}", ".json"):
-        if other != state:
-            lake.remove(other)
-    return {"routes": [path], "policies": [state]}
-
-
-def _training_accuracy(train_rows: Examples) -> Any:
-    import numpy as np
-
-    known = ~np.isnan(train_rows.labels)
-    sums = np.where(known, train_rows.labels, 0).astype(np.float64).sum(axis=0)
-    return sums / np.maximum(known.sum(axis=0), 1)
+    routes, fitted = choose_all(router, policies, read_table(lake, SCORES, scores), *_examples(run, queries, votes), run.seed)
+    content = json.dumps(fitted, indent=1).encode()
+    path = f"policies/{folder_name(router)}/{fingerprint(content)}.json"
+    lake.write(path, content)
+    return {"routes": [write_table(lake, ROUTES, routes, f"{folder_name(router)}/")], "policies": [path]}
 
 
 # ── metrics and report ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -491,6 +376,7 @@ def evaluate(run: RunFile, tables: dict[str, list[str]], seconds: dict[str, floa
 def report(run: RunFile, tables: dict[str, list[str]], notes: list[str]) -> str:
     """All tables → `LAKE/report.html` and a Markdown artifact; returns where the page is."""
     from tasks.report.page import render
+    from tasks.report.settings import settings_of
     from tasks.report.words import markdown
 
     lake = Lake(run.lake)
@@ -500,23 +386,8 @@ def report(run: RunFile, tables: dict[str, list[str]], notes: list[str]) -> str:
     made_from = fingerprint(source_fingerprint("tasks.report"), tables, notes, run)
     mark = f"<!-- {made_from} -->".encode()
     if not lake.exists("report.html") or not lake.read("report.html").rstrip().endswith(mark):
-        page = render(run.name, queries, votes, scores, routes, metrics, notes, settings_of(run))
+        recipes = [f"{model.name} {recipe.id}" for model in run.models for recipe in recipes_of(model, templates_of(run), run.sampling)]
+        page = render(run.name, queries, votes, scores, routes, metrics, notes, settings_of(run, recipes))
         lake.write("report.html", page.encode() + b"\n" + mark)
     create_markdown_artifact(markdown(run.name, metrics, notes), key="verdict", description=f"Is routing worth it for {run.name}?")
     return lake.location("report.html")
-
-
-def settings_of(run: RunFile) -> dict[str, str]:
-    """What the report says at its bottom, so that a figure can be traced."""
-    from importlib.metadata import version
-
-    settings = {"lake": run.lake, "seed": str(run.seed)}
-    if run.models:
-        sampling = run.sampling
-        settings["sampling"] = f"k = {sampling.k}, temperature {sampling.temperature:g}, at most {sampling.max_new_tokens} new tokens"
-        settings["recipes"] = ", ".join(f"{model.name} {recipe.id}" for model in run.models for recipe, _ in recipes_of(run, model))
-    settings["routers"] = ", ".join(
-        f"{router.name} ({', '.join(f'{key} = {value}' for key, value in router.settings.items()) or 'defaults'})" for router in run.routers
-    )
-    settings["versions"] = ", ".join(f"{package} {version(package)}" for package in ("manyminds", "polars", "scikit-learn", "transformers"))
-    return settings

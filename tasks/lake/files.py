@@ -138,10 +138,10 @@ def _first_broken(lake: Lake, table: Table, files: list[str]) -> str | None:
     return None
 
 
-def keep_only(lake: Lake, table: Table, paths: Iterable[str]) -> None:
-    """Make the table consist of exactly `paths`: remove its other files (what an earlier run left)."""
+def keep_only(lake: Lake, folder: str, paths: Iterable[str]) -> None:
+    """Make a folder of the lake, for instance a table's, consist of exactly `paths`: remove what an earlier run left."""
     kept = set(paths)
-    for path in lake.files(table.name):
+    for path in lake.files(folder, ""):
         if path not in kept:
             lake.remove(path)
 

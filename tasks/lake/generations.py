@@ -9,6 +9,8 @@ from tasks.lake.buckets import Bucket, parse_bucket
 from tasks.lake.files import Lake, folder_name
 from tasks.lake.tables import GENERATIONS
 
+IMPORTED = "imported"  # the recipe of what was made elsewhere
+
 
 def generation_files(lake: Lake, model: str, recipe_id: str, bucket: Bucket) -> list[str]:
     """Files of this model and recipe that may hold samples of this bucket's queries, sorted.

@@ -10,6 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tasks.errors import UserError
+from tasks.lake.interfaces import Examples
+
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -46,3 +49,30 @@ def question_texts(queries: pl.DataFrame) -> list[str]:
         options = [f"({letter}) {choice}" for letter, choice in zip(LETTERS, choices or (), strict=False)]
         texts.append("\n".join([question, *options]))
     return texts
+
+
+def examples(queries: pl.DataFrame, votes: pl.DataFrame, split: str) -> Examples:
+    """What can be learned from one split of the queries; the pool is all models of `votes`.
+
+    Raises UserError if the pool has fewer than two models, or no query of the split has a vote.
+    """
+    models = pool(votes)
+    if len(models) < 2:
+        raise UserError(f"a router needs at least two models to choose from; the pool has {', '.join(models) or 'none'}")
+    rows = queries.filter((pl.col("split") == split) & pl.col("query_id").is_in(votes["query_id"].unique().to_list())).sort("query_id")
+    if rows.is_empty():
+        raise UserError(f"no query of split {split!r} has votes; a router needs train, validation and test queries")
+    return Examples(rows, matrix(votes, rows["query_id"].to_list(), models, reward()), tuple(models))
+
+
+def score_rows(query_ids: pl.Series, router: str, models: Sequence[str], confidences: npt.NDArray[np.float32]) -> pl.DataFrame:
+    """`confidences`, float32 (queries, models), as rows of the table `scores`."""
+    return pl.DataFrame(
+        {
+            "query_id": np.repeat(query_ids.to_numpy(), len(models)),
+            "router": router,
+            "model": list(models) * len(query_ids),
+            "confidence": confidences.reshape(-1),
+        },
+        schema_overrides={"query_id": pl.String},
+    )

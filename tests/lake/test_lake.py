@@ -111,7 +111,7 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
 def test_keep_only_removes_what_is_no_longer_part_of_the_table(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     old, new = write_table(lake, SCORES, scores(), "r/"), write_table(lake, SCORES, scores(confidence=1.0), "r/")
-    keep_only(lake, SCORES, [new])
+    keep_only(lake, "scores", [new])
     assert lake.files("scores") == [new]
     assert old != new
 

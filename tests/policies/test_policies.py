@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tasks.errors import UserError
 from tasks.lake.interfaces import Pool
-from tasks.policies import POLICIES, load_policy, make_policy
+from tasks.policies.rules import POLICIES, load_policy, make_policy
 
 ABC = Pool(("a", "b", "c"), np.array([0.6, 0.5, 0.4]))
 NONE = np.zeros((0, 3), dtype=np.float32)
@@ -185,7 +185,7 @@ def test_policies_are_the_same_in_every_process_and_import_nothing_heavy():
     program = """
 import sys, numpy as np
 from tasks.lake.interfaces import Pool
-from tasks.policies import make_policy
+from tasks.policies.rules import make_policy
 assert not {"torch", "sklearn", "scipy"} & set(sys.modules)
 pool = Pool(("a", "b", "c"), np.array([0.6, 0.5, 0.4]))
 policy = make_policy("random", 3).fit(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.float32), pool)
