@@ -82,11 +82,14 @@ def _trade_off(
     import altair as alt
 
     data = []
+    shown = figures.default[0] if figures.default else None
     for point in systems:
         row = point["row"]
         taken = figures.one(metric, model=row.model, router=row.router, policy=row.policy)
         if taken is not None:
-            data.append(_without(point, "row") | {"taken": round(scale * taken.value, 9)})
+            # Names of routers would cover each other; one is enough beside the models, and the table has them all.
+            label = point["label"] if point["kind"] != "router" or row.router == shown else ""
+            data.append(_without(point, "row") | {"taken": round(scale * taken.value, 9), "label": label})
     most = max((point["taken"] for point in data), default=0)
     if not most:
         return None

@@ -102,8 +102,11 @@ def between(figure: Figure | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """Seconds with three significant digits: "1.38 s", "0.0002 s"."""
-    return "–" if value is None else f"{_short(value)} s"
+    """Three significant digits, in a unit that people read: "1.38 s", "0.23 ms", "1 µs"."""
+    if value is None:
+        return "–"
+    unit, scale = ("s", 1) if value >= 0.01 or value == 0 else ("ms", 1e3) if value >= 1e-5 else ("µs", 1e6)
+    return f"{_short(scale * value)} {unit}"
 
 
 def dollars(value: float | None) -> str:
