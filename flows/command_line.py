@@ -7,8 +7,10 @@ the command that needs it, so that `manyminds --help` answers at once.
 """
 
 import argparse
+import contextlib
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
+    with contextlib.suppress(ValueError):  # not in the main thread: whoever calls from there has signals of their own
+        signal.signal(signal.SIGTERM, _stop)
     try:
         return int(options.command(options) or 0)
     except UserError as error:
@@ -39,20 +43,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _stop(number: int, frame: object) -> None:
+    """End as Ctrl-C does, so that Prefect's temporary server and the engine's processes end too."""
+    raise KeyboardInterrupt
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="manyminds", description="Build, evaluate and use a router for a pool of language models.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = _command(commands, "run", "the whole DAG; only what is missing", _run)
     _run_file(run, optional=True)
-    run.add_argument("--outcomes", nargs="+", metavar="FILE", default=[], help="outcomes made elsewhere: benchmark, question, model, score")
+    _outcomes(run)
 
-    _run_file(_command(commands, "plan", "what would be sampled; nothing is run", _plan))
+    plan = _command(commands, "plan", "what would be sampled, and what it would cost; nothing is run", _plan)
+    _run_file(plan, optional=True)
+    _outcomes(plan)
+
     _run_file(_command(commands, "label", "read all answers again and vote; no sampling", _label))
 
     report = _command(commands, "report", "write the report and open it", _report)
     _run_file(report, optional=True)
-    report.add_argument("--outcomes", nargs="+", metavar="FILE", default=[], help=argparse.SUPPRESS)
+    _outcomes(report)
 
     route = _command(commands, "route", "which model to ask", _route)
     _lake(route)
@@ -87,6 +99,11 @@ def _run_file(command: argparse.ArgumentParser, optional: bool = False) -> None:
     command.add_argument(
         "--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="as if it stood in the run file: sampling.k=20"
     )
+
+
+def _outcomes(command: argparse.ArgumentParser) -> None:
+    words = "outcomes made elsewhere, as Parquet, JSONL or CSV: benchmark, question, model, score"
+    command.add_argument("--outcomes", nargs="+", metavar="FILE", default=[], help=words)
 
 
 def _lake(command: argparse.ArgumentParser) -> None:

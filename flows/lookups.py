@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from tasks.config import RunFile
+from tasks.config import Model, RunFile
 from tasks.errors import UserError, nearest
 from tasks.lake.files import Lake, folder_name, read_table, scan_files
 from tasks.lake.tables import GENERATIONS, METRICS, QUERIES, ROUTES, SCORES, TABLES, VOTES
@@ -64,22 +64,28 @@ def print_verdict(url: str) -> None:
 
 
 def print_plan(run: RunFile) -> None:
-    """Samples wanted, present and to do, per model. Writes nothing."""
+    """Samples wanted, present and to draw, and what that would cost, per model. Writes nothing. Raises UserError for bad files."""
+    if run.outcomes or run.generations:
+        _print_imports(run)
     if not run.models:
-        console.print("Nothing is sampled: the run imports what was made elsewhere.")
         return
-    rows = _plan(run)
-    total = [sum(column) for column in list(zip(*rows, strict=True))[1:]]
-    print_grid(f"Samples of {run.name}", ["model", "wanted", "present", "to draw", "shards to run"], [*rows, ["all", *total]])
+    plan = _plan(run)
+    rows = [(model.name, wanted, present, to_draw, *_price(run, model, to_draw)) for model, wanted, present, to_draw in plan]
+    total = [sum(row[place] or 0 for row in rows) for place in (1, 2, 3)]
+    known = [sum(row[place] for row in rows) if all(row[place] is not None for row in rows) else None for place in (4, 5)]
+    columns = ["model", "wanted", "present", "to draw", "tokens to generate", "US dollars"]
+    print_grid(f"Samples of {run.name}", columns, [*rows, ("all", *total, *known)])
+    if known[0] is None:
+        console.print("Tokens are estimated from a model's samples in the lake; some models have none yet.")
 
 
 def samples_lacking(run: RunFile) -> int:
     """How many samples the run would draw."""
-    return sum(to_draw for _, _, _, to_draw, _ in _plan(run))
+    return sum(to_draw for *_, to_draw in _plan(run))
 
 
-def _plan(run: RunFile) -> list[tuple[str, int, int, int, int]]:
-    """Per model: samples wanted, present and to draw, and shards that lack some."""
+def _plan(run: RunFile) -> list[tuple[Model, int, int, int]]:
+    """Per model: samples wanted, present and to draw."""
     from tasks.benchmarks.load import load_benchmark, prompt_template
     from tasks.sampling.shards import lacking, shards_of
 
@@ -92,8 +98,37 @@ def _plan(run: RunFile) -> list[tuple[str, int, int, int, int]]:
     for model in run.models:
         shards = lacking(Lake(run.lake), shards_of(model, templates, run.sampling), queries, run.sampling.k)
         to_draw = sum(count for _, count in shards)
-        rows.append((model.name, wanted, wanted - to_draw, to_draw, sum(1 for _, count in shards if count)))
+        rows.append((model, wanted, wanted - to_draw, to_draw))
     return rows
+
+
+def _price(run: RunFile, model: Model, to_draw: int) -> tuple[int | None, float | None]:
+    """Tokens to generate, and US dollars where the run file has a price, from the mean of the model's samples in the lake."""
+    if not to_draw:
+        return 0, 0.0 if model.price else None
+    lake = Lake(run.lake)
+    files = lake.files(f"{GENERATIONS.name}/model={folder_name(model.name)}")
+    if not files:
+        return None, None
+    means = scan_files(lake, GENERATIONS, files).select(pl.col("prompt_tokens", "completion_tokens").mean()).collect().row(0)
+    prompt, completion = (to_draw * (mean or 0) for mean in means)
+    dollars = (prompt * model.price.prompt + completion * model.price.completion) / 1e6 if model.price else None
+    return round(completion), dollars
+
+
+def _print_imports(run: RunFile) -> None:
+    """Read what would be imported, which finds what is wrong with it."""
+    from tasks.benchmarks.generations import read_generations
+    from tasks.benchmarks.outcomes import read_outcomes
+
+    if run.outcomes:
+        outcomes = read_outcomes(run.outcomes, run.splits, run.seed)
+        models = outcomes.votes["model"].n_unique()
+        console.print(f"Outcomes of {models} models on {outcomes.queries.height:,} queries would be imported; nothing of them is sampled.")
+    if run.generations:
+        made = read_generations(run.generations, run.splits, run.seed)
+        models = made.generations["model"].n_unique()
+        console.print(f"{made.generations.height:,} generations of {models} models would be imported.")
 
 
 # ── routing new questions ────────────────────────────────────────────────────────────────────────────────────────────
@@ -149,13 +184,20 @@ def _default(lake: Lake, router: str | None, policy: str | None) -> tuple[str, s
         chosen = metrics.filter(pl.col("metric") == "default")
         measured = measured.join(chosen, on=["router", "policy"], how="semi")
     if measured.is_empty():
-        raise UserError(f"lake {lake.url}: no routes of router {router or 'any'} and policy {policy or 'any'}")
+        known = metrics.filter(pl.col("policy").is_not_null())
+        for column, named in (("router", router), ("policy", policy)):
+            there = known[column].unique().to_list()
+            if named is not None and named not in there:
+                raise UserError(f"lake {lake.url}: no {column} {named!r}{nearest(named, there)}")
+        raise UserError(f"lake {lake.url}: router {router!r} has no policy {policy!r}")
     best = measured.sort(["value", "router", "policy"], descending=[True, False, False]).row(0, named=True)
     return str(best["router"]), str(best["policy"])
 
 
 def asked(question: str) -> pl.DataFrame:
-    """A new question as a row of `queries`."""
+    """A new question as a row of `queries`. Raises UserError for an empty one."""
+    if not question.strip():
+        raise UserError("the question is empty")
     from tasks.benchmarks.queries import with_ids
 
     return with_ids(pl.DataFrame({"benchmark": [""], "question": [question], "choices": pl.Series([None], dtype=pl.List(pl.String))}))

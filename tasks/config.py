@@ -17,7 +17,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -41,7 +41,7 @@ class Benchmark(Settings):
     columns: dict[str, str] = {}  # our column → the file's column
     answer_kind: AnswerKind | None = None
     prompt: str | None = None  # a Jinja template file, or the name of one of ours; default: the benchmark's own
-    limit: dict[Literal["train", "validation", "test"], int] = {}  # at most so many queries of each split
+    limit: dict[Literal["train", "validation", "test"], Annotated[int, Field(ge=1)]] = {}  # at most so many queries of each split
 
 
 class Price(Settings):
@@ -67,10 +67,10 @@ class Sampling(Settings):
 
     k: int = Field(10, ge=1, le=1000)
     engine: Literal["auto", "transformers"] = "auto"
-    temperature: float = Field(0.7, ge=0)
+    temperature: float = Field(0.7, ge=0, allow_inf_nan=False)
     top_p: float = Field(1.0, gt=0, le=1)
     top_k: int = Field(0, ge=0)  # 0: off
-    repetition_penalty: float = Field(1.0, gt=0)
+    repetition_penalty: float = Field(1.0, gt=0, allow_inf_nan=False)
     max_new_tokens: int = Field(750, ge=1)
     stop_strings: list[str] = []
     buckets: int = Field(16, ge=1, le=99)
@@ -117,11 +117,15 @@ class Import(Settings):
     columns: dict[str, str] = {}  # our column → the file's column
 
 
+class Studies(Settings):
+    """Settings of each study. There are none yet."""
+
+
 class RunFile(Settings):
     """A run file with its defaults filled in."""
 
-    name: str = "manyminds"
-    lake: str = "lake"
+    name: str = Field("manyminds", min_length=1)
+    lake: str = Field("lake", min_length=1)
     seed: int = Field(0, ge=0)
     benchmarks: list[Benchmark] = []
     models: list[Model] = []
@@ -131,7 +135,7 @@ class RunFile(Settings):
     splits: Splits = Splits()
     routers: list[Router] = [Router(name="kmeans-tfidf")]
     evaluation: Evaluation = Evaluation()
-    studies: dict[str, dict[str, Any]] = {}
+    studies: Studies = Studies()
 
 
 def load_run(
@@ -149,9 +153,10 @@ def load_run(
     """
     content: dict[str, Any] = {}
     if file is not None:
-        content = _from_environment(_parse(Path(file)), str(file))
+        content = _parse(Path(file))
     for setting in settings:
         _lay_over(content, setting)
+    content = _from_environment(content, str(file or "--set"))
     content = _absolute(content, Path(file).resolve().parent if file is not None else Path.cwd())
     if outcomes:
         content["outcomes"] = [{"files": [_located(path, Path.cwd()) for path in outcomes]}]
@@ -194,7 +199,7 @@ def _from_environment(value: Any, file: str) -> Any:
 
 
 def _located(path: str, folder: Path) -> str:
-    return path if "://" in path else str((folder / Path(path).expanduser()).resolve())
+    return path if "://" in path or not path else str((folder / Path(path).expanduser()).resolve())
 
 
 def _is_path(value: str) -> bool:

@@ -21,6 +21,8 @@ class ModelUnusable(UserError):
 def nearest(word: str, known: Iterable[str]) -> str:
     """Say which known word was probably meant: `"; did you mean 'temperature'?"`, or list them all."""
     words = sorted(known)
+    if not words:
+        return "; there are none to choose from"
     close = get_close_matches(word, words, n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else f"; expected one of {', '.join(words)}"
 

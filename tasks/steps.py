@@ -26,10 +26,10 @@ from tasks.errors import UserError
 from tasks.lake.buckets import Bucket
 from tasks.lake.files import Lake, folder_name, keep_only, read_table, write_table
 from tasks.lake.fingerprints import fingerprint, source_fingerprint
-from tasks.lake.generations import IMPORTED, generation_files
+from tasks.lake.generations import IMPORTED, generation_files, generation_folder
 from tasks.lake.interfaces import Examples
 from tasks.lake.tables import GENERATIONS, METRICS, QUERIES, ROUTES, SCORES, VOTES
-from tasks.lake.views import examples, score_rows
+from tasks.lake.views import check_learnable, examples, pool, score_rows
 from tasks.routers.saved import encoder_fingerprint, load_saved, save_router
 from tasks.sampling.shards import Shard, in_shard, lacking, recipes_of, shards_of
 
@@ -70,12 +70,12 @@ def _step(
         function = context.task.fn.__name__
         made_from = fingerprint(function, source_fingerprint(*code), *reads(**parameters))
         lake = Lake(parameters["run"].lake)
-        for attempt in range(1000):
-            candidate = f"{function}-{made_from}" + (f"-{attempt}" if attempt else "")
-            # A record whose files are gone is no record: the next name is taken, and the files are made again.
-            if not context.result_store.exists(candidate) or _are_there(lake, context.result_store.read(candidate).result):
-                return candidate
-        raise RuntimeError(f"{function}: its results in the lake were lost a thousand times")
+        # A record whose files are gone is no record: the files are made again, under the next name. The newest record counts.
+        attempt, valid = 0, None
+        while context.result_store.exists(candidate := f"{function}-{made_from}-{attempt}"):
+            valid = candidate if _are_there(lake, context.result_store.read(candidate).result) else valid
+            attempt += 1
+        return valid or candidate
 
     return task(
         task_run_name=name,
@@ -150,6 +150,12 @@ def _contents(files: Sequence[str]) -> list[str]:
 # ── queries ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _check_alone(run: RunFile, queries: pl.DataFrame, models: Sequence[str], source: str) -> None:
+    """Where all queries of the run come from one place, refuse it before it is written if nothing can be learned from it."""
+    if len(run.benchmarks) + bool(run.outcomes) + bool(run.generations) == 1:
+        check_learnable(queries, models, source)
+
+
 @_step(
     "load {benchmark.name}",
     lambda run, benchmark: (benchmark, _contents(benchmark.files), run.splits, run.seed),
@@ -161,6 +167,7 @@ def load_queries(run: RunFile, benchmark: Benchmark) -> Written:
     from tasks.benchmarks.load import load_benchmark
 
     queries, notes = load_benchmark(benchmark, run.splits, run.seed)
+    _check_alone(run, queries, [model.name for model in run.models], f"benchmark {benchmark.name!r}")
     return {"queries": [write_table(Lake(run.lake), QUERIES, queries, f"{folder_name(benchmark.name)}/")], "notes": notes}
 
 
@@ -174,6 +181,7 @@ def import_outcomes(run: RunFile) -> Written:
     from tasks.benchmarks.outcomes import read_outcomes
 
     lake, imported = Lake(run.lake), read_outcomes(run.outcomes, run.splits, run.seed)
+    _check_alone(run, imported.queries, pool(imported.votes), run.outcomes[0].files[0])
     queries = write_table(lake, QUERIES, imported.queries, "outcomes/")
     votes = write_table(lake, VOTES, imported.votes, "outcomes/")
     return {"queries": [queries], "votes": [votes], "notes": imported.notes}
@@ -189,13 +197,16 @@ def import_generations(run: RunFile) -> Written:
     from tasks.benchmarks.generations import read_generations
 
     lake, imported = Lake(run.lake), read_generations(run.generations, run.splits, run.seed)
+    _check_alone(run, imported.queries, pool(imported.generations), run.generations[0].files[0])
+    by_recipe = imported.generations.partition_by("model", "recipe", as_dict=True, maintain_order=True)
+    parts = [
+        (f"{generation_folder(str(model), str(recipe))}/bucket={Bucket(0, 1).label}/".removeprefix(f"{GENERATIONS.name}/"), rows)
+        for (model, recipe), rows in by_recipe.items()
+    ]
     queries = write_table(lake, QUERIES, imported.queries, "generations/")
-    generations = []
-    for (model, recipe), rows in imported.generations.partition_by("model", "recipe", as_dict=True, maintain_order=True).items():
-        folder = f"model={folder_name(str(model))}/recipe={folder_name(str(recipe))}/bucket={Bucket(0, 1).label}"
-        generations.append(write_table(lake, GENERATIONS, rows, f"{folder}/"))
+    generations = [write_table(lake, GENERATIONS, rows, folder) for folder, rows in parts]
     for path in lake.files(GENERATIONS.name):
-        if f"/recipe={IMPORTED}/" in path and path not in generations:
+        if f"/recipe={IMPORTED}" in path and path not in generations:
             lake.remove(path)
     return {"queries": [queries], "generations": generations, "notes": imported.notes}
 
@@ -303,7 +314,7 @@ def _examples(run: RunFile, queries: Sequence[str], votes: Sequence[str]) -> tup
 @_step(
     "train {router.name}",
     lambda run, router, queries, votes: (router, sorted(queries), sorted(votes), run.seed, encoder_fingerprint(router)),
-    code=["tasks.routers"],
+    code=["tasks.routers", "tasks.lake.views"],
 )
 def train(run: RunFile, router: Router, queries: Sequence[str], votes: Sequence[str]) -> Written:
     """`queries` and `votes` of the train and validation splits → a router, saved in the lake."""
@@ -318,7 +329,7 @@ def train(run: RunFile, router: Router, queries: Sequence[str], votes: Sequence[
 @_step(
     "score with {router.name}",
     lambda run, router, trained, queries: (router.name, trained["routers"], sorted(queries)),
-    code=["tasks.routers"],
+    code=["tasks.routers", "tasks.lake.views"],
 )
 def score(run: RunFile, router: Router, trained: Written, queries: Sequence[str]) -> Written:
     """A trained router and `queries` → `scores`, and the seconds that the router needs for a query."""
@@ -338,7 +349,7 @@ def score(run: RunFile, router: Router, trained: Written, queries: Sequence[str]
 @_step(
     "choose with {router}",
     lambda run, router, policies, scores, queries, votes: (router, policies, sorted(scores), sorted(queries), sorted(votes), run.seed),
-    code=["tasks.policies"],
+    code=["tasks.policies", "tasks.lake.views"],
 )
 def choose(
     run: RunFile, router: str, policies: Sequence[str], scores: Sequence[str], queries: Sequence[str], votes: Sequence[str]

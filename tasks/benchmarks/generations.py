@@ -56,15 +56,26 @@ class ImportedGenerations:
 def read_generations(imports: Sequence[Import], splits: Splits, seed: int) -> ImportedGenerations:
     """Read all generations of a run; they lie in one bucket, 00-of-01. Raises UserError that names file, row and column."""
     rows = pl.concat([read_files(entry.files, entry.columns, _FIELDS) for entry in imports])
-    rows = rows.with_columns(pl.col("recipe").fill_null(RECIPE), pl.col("text").fill_null(""))
+    rows = rows.with_columns(_recipe(), pl.col("text").fill_null(""))
     rows, notes = identify(rows)
     rows = settle(rows)
     _no_dispute(rows, ["benchmark", "source_id"], "gold", "query")
+    _no_dispute(rows, ["benchmark", "source_id", "model"], "recipe", "query and model: give each recipe's model a name of its own")
     _no_dispute(rows, ["benchmark", "source_id", "model", "recipe", "sample"], "text", "query, model and sample")
     contents = rows.select(*tables.QUERIES.columns).unique()
     queries, cut = finish(contents, splits, seed)
     rows, repeated = _once_each(rows)
     return ImportedGenerations(queries, rows, [*notes, *repeated, *cut])
+
+
+def _recipe() -> pl.Expr:
+    """ "imported", or "imported-r1" where the file tells recipes apart."""
+    return (
+        pl.when(pl.col("recipe").is_null())
+        .then(pl.lit(RECIPE))
+        .otherwise(pl.concat_str(pl.lit(f"{RECIPE}-"), pl.col("recipe")))
+        .alias("recipe")
+    )
 
 
 def _no_dispute(rows: pl.DataFrame, key: list[str], column: str, what: str) -> None:

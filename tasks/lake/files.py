@@ -21,6 +21,8 @@ from tasks.errors import UserError
 from tasks.lake.fingerprints import fingerprint
 from tasks.lake.tables import Table, check, empty
 
+LONGEST_NAME = 200  # bytes; file systems take 255, and "model=" stands before it
+
 
 @dataclass(frozen=True)
 class Lake:
@@ -31,6 +33,8 @@ class Lake:
     @cached_property
     def _place(self) -> tuple[fsspec.AbstractFileSystem, str]:
         filesystem, root = fsspec.core.url_to_fs(self.url)
+        if isinstance(filesystem, LocalFileSystem) and filesystem.isfile(root):
+            raise UserError(f"lake {self.url}: is a file; expected a folder, or a name that is free")
         return filesystem, root.rstrip("/")
 
     @property
@@ -117,7 +121,9 @@ def read_table(lake: Lake, table: Table, paths: Iterable[str] | None = None, col
         rows = scan_files(lake, table, files).select(list(dict.fromkeys([*wanted, *table.key]))).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         broken = _first_broken(lake, table, files) or table.name
-        raise UserError(f"{lake.location(broken)}: cannot be read as table {table.name!r}: {error}") from error
+        raise UserError(
+            f"{lake.location(broken)}: cannot be read as table {table.name!r}; delete it and run again to make it anew: {error}"
+        ) from error
     return rows.unique(table.key, keep="first", maintain_order=True).select(wanted)
 
 
@@ -147,5 +153,11 @@ def keep_only(lake: Lake, folder: str, paths: Iterable[str]) -> None:
 
 
 def folder_name(value: str) -> str:
-    """A value as one part of a path, the way hive readers decode it: `"google/gemma"` → `"google%2Fgemma"`."""
-    return quote(value, safe="") if value.strip(".") else value.replace(".", "%2E")
+    """A value as one part of a path, the way hive readers decode it: `"google/gemma"` → `"google%2Fgemma"`.
+
+    Raises UserError for a name that file systems would not take.
+    """
+    name = quote(value, safe="") if value.strip(".") else value.replace(".", "%2E")
+    if len(name) > LONGEST_NAME:
+        raise UserError(f"{value[:40]!r}… is too long for a name: {len(name)} bytes in a path, expected at most {LONGEST_NAME}")
+    return name

@@ -27,12 +27,17 @@ def pool(votes: pl.DataFrame) -> list[str]:
 
 
 def matrix(votes: pl.DataFrame, query_ids: Sequence[str], models: Sequence[str], value: pl.Expr) -> npt.NDArray[np.float32]:
-    """`value` of each (query, model) as float32 (queries, models); NaN where the model is missing on the query."""
+    """`value` of each (query, model) as float32 (queries, models); NaN where the model is missing on the query.
+
+    Raises ValueError for a query and model that stand there twice.
+    """
     rows = {query_id: row for row, query_id in enumerate(query_ids)}
     columns = {model: column for column, model in enumerate(models)}
     cells = votes.select("query_id", "model", value.alias("value")).filter(
         pl.col("query_id").is_in(list(rows)) & pl.col("model").is_in(list(columns))
     )
+    if cells.select("query_id", "model").is_duplicated().any():
+        raise ValueError("a query and model stand there twice: which row counts would be chance")
     table = np.full((len(rows), len(columns)), np.nan, dtype=np.float32)
     if cells.is_empty():
         return table
@@ -49,6 +54,19 @@ def question_texts(queries: pl.DataFrame) -> list[str]:
         options = [f"({letter}) {choice}" for letter, choice in zip(LETTERS, choices or (), strict=False)]
         texts.append("\n".join([question, *options]))
     return texts
+
+
+def check_learnable(queries: pl.DataFrame, models: Sequence[str], source: str) -> None:
+    """Refuse, before anything is written, what no router could be trained or tested on. Raises UserError naming `source`."""
+    if len(models) < 2:
+        raise UserError(f"{source}: a router needs at least two models to choose from; there is {', '.join(models) or 'none'}")
+    splits = set(queries["split"])
+    for split in ("train", "validation", "test"):
+        if split not in splits:
+            raise UserError(
+                f"{source}: no query of split {split!r}; expected some of train, validation and test "
+                "(where all are train, or there is no column 'split', the others are cut by hash, for which these are too few)"
+            )
 
 
 def examples(queries: pl.DataFrame, votes: pl.DataFrame, split: str) -> Examples:

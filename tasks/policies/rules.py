@@ -54,9 +54,11 @@ class Policy:
         """
         if confidences.shape != labels.shape or confidences.shape[1] != len(pool.models):
             raise ValueError(f"confidences {confidences.shape}, labels {labels.shape} and {len(pool.models)} models do not fit")
+        columns = pool.order
+        confidences, labels = confidences[:, columns], labels[:, columns]
         rows = np.lexsort(np.hstack([labels, confidences]).T)  # so that not even a sum depends on the order
-        state = {"seed": self.state["seed"], "order": pool.order.tolist()}
-        self.state = state | _RULES[self.name].learn(confidences[rows], labels[rows], pool.order)
+        state = {"seed": self.state["seed"], "order": columns.tolist()}
+        self.state = state | _RULES[self.name].learn(confidences[rows], labels[rows])
         return self
 
     def choose(self, confidences: Confidences, query_ids: Sequence[str]) -> Choices:
@@ -66,7 +68,9 @@ class Policy:
             confidences: float32 (queries, models).
             query_ids: one per row; they seed what is drawn.
         """
-        return _RULES[self.name].choose(self.state, confidences, query_ids)
+        columns = np.array(self.state["order"])
+        chosen = _RULES[self.name].choose(self.state, confidences[:, columns], query_ids)
+        return np.where(chosen == NO_MODEL, NO_MODEL, columns[chosen])
 
     def save(self) -> State:
         """What was learned, as values that JSON can hold."""
@@ -87,18 +91,21 @@ def load_policy(name: str, state: Mapping[str, Any]) -> Policy:
     return policy
 
 
-def _nothing(confidences: Confidences, labels: Labels, order: Choices) -> State:
+# The rules below see the models in the pool's order, strongest first, and answer in it: so the names of the models cannot matter,
+# not even to the last bit of a sum, and of equal values the first, which numpy's argmax takes, is the strongest model.
+
+
+def _nothing(confidences: Confidences, labels: Labels) -> State:
     return {}
 
 
 def _argmax(state: State, confidences: Confidences, query_ids: Sequence[str]) -> Choices:
-    return _highest(confidences, state)
+    return _highest(confidences)
 
 
 def _random(state: State, confidences: Confidences, query_ids: Sequence[str]) -> Choices:
-    order = np.array(state["order"])
-    ranked = order[np.argsort(-confidences[:, order], axis=1, kind="stable")]
-    several = min(DRAWN_FROM, len(order))
+    ranked = np.argsort(-confidences, axis=1, kind="stable")
+    several = min(DRAWN_FROM, confidences.shape[1])
     unsure = confidences.max(axis=1) <= UNSURE
     places = [_draw(state["seed"], query_id, several) if doubt else 0 for query_id, doubt in zip(query_ids, unsure, strict=True)]
     return _at(ranked, np.array(places, dtype=np.int64))
@@ -109,7 +116,7 @@ def _draw(seed: int, query_id: str, several: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}:{query_id}".encode()).digest()[:8], "big") % several
 
 
-def _learn_prediction(confidences: Confidences, labels: Labels, order: Choices) -> State:
+def _learn_prediction(confidences: Confidences, labels: Labels) -> State:
     """A linear regression for each model: from the confidences in all models to how far its own is off.
 
     It draws on the others because a router that trusts them too much on a query often trusts this one too much.
@@ -118,34 +125,33 @@ def _learn_prediction(confidences: Confidences, labels: Labels, order: Choices) 
 
 
 def _prediction(state: State, confidences: Confidences, query_ids: Sequence[str]) -> Choices:
-    return _highest(_predict(state, confidences), state)
+    return _highest(_predict(state, confidences))
 
 
-def _learn_sorted_prediction(confidences: Confidences, labels: Labels, order: Choices) -> State:
+def _learn_sorted_prediction(confidences: Confidences, labels: Labels) -> State:
     """Besides the regressions the margin that earns most on validation queries; of several the largest.
 
     The regressions have seen these queries, so margin 0 looks a little better than it is: the error is on the safe side.
     """
-    state: State = {"order": order.tolist(), "margin": 0.0} | _learn_prediction(confidences, labels, order)
+    state: State = {"margin": 0.0} | _learn_prediction(confidences, labels)
     if len(labels):
         predicted = _predict(state, confidences)
         worth = np.where(np.isnan(labels), predicted, labels)
-        earned = {margin: float(_at(worth, _weakest_within(predicted, state, margin)).sum()) for margin in MARGINS}
+        earned = {margin: float(_at(worth, _weakest_within(predicted, margin)).sum()) for margin in MARGINS}
         state["margin"] = max(MARGINS, key=lambda margin: (earned[margin], margin))
     return state
 
 
 def _sorted_prediction(state: State, confidences: Confidences, query_ids: Sequence[str]) -> Choices:
-    return _weakest_within(_predict(state, confidences), state, state["margin"])
+    return _weakest_within(_predict(state, confidences), state["margin"])
 
 
-def _weakest_within(predicted: Floats, state: State, margin: float) -> Choices:
+def _weakest_within(predicted: Floats, margin: float) -> Choices:
     """The first model, weakest first, that is within the margin of the best."""
     if not margin:
-        return _highest(predicted, state)
-    ladder = np.array(state["order"])[::-1]
-    near = predicted[:, ladder] >= predicted.max(axis=1, keepdims=True) - margin
-    return np.asarray(ladder[near.argmax(axis=1)], dtype=np.int64)
+        return _highest(predicted)
+    near = predicted >= predicted.max(axis=1, keepdims=True) - margin
+    return np.asarray(predicted.shape[1] - 1 - _highest(near[:, ::-1]), dtype=np.int64)
 
 
 def _regress(confidences: Confidences, labels: Labels) -> Floats:
@@ -208,22 +214,22 @@ def _only_positive(chosen: Choices, confidences: Confidences) -> Choices:
     return np.where(_at(confidences, chosen) > POSITIVE, chosen, NO_MODEL)
 
 
-def _learn_sorted_as_published(confidences: Confidences, labels: Labels, order: Choices) -> State:
+def _learn_sorted_as_published(confidences: Confidences, labels: Labels) -> State:
     """Models by how many queries they solve, fewest first. The script counted test queries; here it is validation queries."""
     solved = (labels > POSITIVE).sum(axis=0)
-    ladder = sorted(order[::-1].tolist(), key=lambda model: int(solved[model]))
-    return {"ladder": ladder}
+    weakest_first = range(labels.shape[1])[::-1]
+    return {"ladder": sorted(weakest_first, key=lambda model: int(solved[model]))}
 
 
 def _sorted_as_published(state: State, confidences: Confidences, query_ids: Sequence[str]) -> Choices:
     """The place of the most confident model in one order (by name), read as a place in another (fewest solved first)."""
-    return np.asarray(np.array(state["ladder"])[_highest(confidences, state)], dtype=np.int64)
+    places = np.array(state["order"])[_highest(confidences)]
+    return np.asarray(np.array(state["ladder"])[places], dtype=np.int64)
 
 
-def _highest(values: npt.NDArray[np.floating], state: State) -> Choices:
-    """The column of the highest value in each row; of several the first in the pool's order."""
-    order = np.array(state["order"])
-    return np.asarray(order[values[:, order].argmax(axis=1)], dtype=np.int64)
+def _highest(values: npt.NDArray[Any]) -> Choices:
+    """The column of the highest value in each row, the first of several."""
+    return np.asarray(values.argmax(axis=1), dtype=np.int64)
 
 
 def _at(table: npt.NDArray[Any], columns: Choices) -> npt.NDArray[Any]:
@@ -234,7 +240,7 @@ def _at(table: npt.NDArray[Any], columns: Choices) -> npt.NDArray[Any]:
 class _Rule(NamedTuple):
     meaning: str
     choose: Callable[[State, Confidences, Sequence[str]], Choices]
-    learn: Callable[[Confidences, Labels, Choices], State] = _nothing
+    learn: Callable[[Confidences, Labels], State] = _nothing
 
 
 _RULES = {

@@ -66,6 +66,8 @@ def test_a_bad_file_of_outcomes_ends_with_code_2_and_one_line(tmp_path: Path, co
         (["show", "--lake", "nowhere", "x"], "no queries"),
         (["route", "--lake", "nowhere", "x"], "no metrics"),
         (["route", "--lake", "nowhere"], "expected a question or --file"),
+        (["status", "--lake", "README.md"], "is a file"),
+        (["plan", "infra/runs/routerdc.toml", "--outcomes", "nowhere.parquet"], "nowhere.parquet"),
     ],
 )
 def test_a_mistake_ends_with_code_2_and_one_line(arguments: list[str], said: str) -> None:
@@ -108,6 +110,11 @@ def test_a_router_that_is_not_there_is_named_with_the_nearest(demo_lake: Path) -
     done = manyminds("route", "--lake", str(demo_lake), "--router", "kmeans-tfdif", "--policy", "argmax", "x")
     assert done.returncode == 2
     assert "did you mean 'kmeans-tfidf'" in done.stderr
+    done = manyminds("route", "--lake", str(demo_lake), "--router", "kmeans-tfdif", "x")
+    assert done.returncode == 2
+    assert "did you mean 'kmeans-tfidf'" in done.stderr
+    done = manyminds("route", "--lake", str(demo_lake), " ")
+    assert (done.returncode, done.stderr) == (2, "manyminds: the question is empty\n")
 
 
 @pytest.mark.slow
@@ -129,7 +136,7 @@ def test_status_show_and_explain_tell_what_the_lake_holds(demo_lake: Path) -> No
 def test_the_plan_of_a_finished_lake_is_empty_and_of_a_new_one_is_everything(demo_lake: Path, tmp_path: Path) -> None:
     done = manyminds("plan", str(ROOT / "infra/runs/demo.toml"), "--lake", str(demo_lake))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-2].split()[-3:-2] == ["0"] or " 0 " in done.stdout
+    assert [cell.strip() for cell in done.stdout.splitlines()[-2].split("│")][1:6] == ["all", "36,000", "36,000", "0", "0"]
     new = manyminds("plan", str(ROOT / "infra/runs/demo.toml"), "--lake", str(tmp_path / "new"))
     assert "36,000" in new.stdout
     assert not (tmp_path / "new").exists()

@@ -9,6 +9,7 @@ import pytest
 
 from flows.refresh import refresh
 from tasks.config import RunFile
+from tasks.errors import UserError
 from tasks.lake.files import Lake, read_table
 from tasks.lake.tables import METRICS, QUERIES, ROUTES, SCORES, VOTES
 
@@ -98,6 +99,18 @@ def test_holes_stay_holes(tmp_path: Path) -> None:
     test = frame.filter((pl.col("split") == "test") & (pl.col("model") == "a"))
     assert single["n"].to_list() == [test.height]
     assert single["value"][0] == pytest.approx(test["score"].mean())
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_outcomes_that_nothing_can_be_learned_from_leave_the_lake_as_it_was(tmp_path: Path, split: str) -> None:
+    routes(outcomes(), tmp_path / "good")
+    lake = tmp_path / "good" / "lake"
+    before = {file: file.stat().st_mtime_ns for file in lake.rglob("*") if file.is_file()}
+    outcomes().with_columns(split=pl.lit(split)).write_parquet(tmp_path / "bad.parquet")
+    run = RunFile.model_validate({"lake": str(lake), "outcomes": [{"files": [str(tmp_path / "bad.parquet")]}], "routers": ROUTERS})
+    with pytest.raises(UserError, match=r"bad\.parquet: no query of split 'train'"):
+        refresh(run)
+    assert {file: file.stat().st_mtime_ns for file in lake.rglob("*") if file.is_file()} == before
 
 
 @pytest.mark.parametrize(("name", "queries", "models"), [("routerdc", 5935, 7), ("routerbench", 2218, 11)])

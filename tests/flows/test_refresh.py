@@ -208,3 +208,25 @@ def test_generations_made_elsewhere_are_read_and_voted_on(make_run: MakeRun, tmp
     same = [name for name in VOTES.columns if name not in {"recipe", "cost_usd", "latency_s"}]
     ours, theirs = (read_table(Lake(one.lake), VOTES, columns=same).sort("query_id", "model") for one in (run, imported))
     assert theirs.equals(ours)
+
+
+def test_generations_imported_again_replace_those_before_and_two_recipes_of_a_model_are_refused(make_run: MakeRun, tmp_path: Path) -> None:
+    def rows(models: list[str], recipes: list[str]) -> pl.DataFrame:
+        questions = pl.DataFrame(
+            {"question": [f"How much is {number} + 1?" for number in range(60)], "gold": [str(n + 1) for n in range(60)]}
+        )
+        said = pl.DataFrame({"model": models, "recipe": recipes, "text": [f"#### {number}" for number in range(len(models))]})
+        return questions.join(said, how="cross").with_columns(benchmark=pl.lit("sums"), split=pl.lit("train"), sample=pl.lit(0))
+
+    file = tmp_path / "generations.parquet"
+    run = make_run(benchmarks=[], models=[], generations=[{"files": [str(file)]}])
+    rows(["a", "b"], ["r1", "r1"]).write_parquet(file)
+    refresh(run)
+    rows(["a", "c"], ["r9", "r9"]).write_parquet(file)
+    refresh(run)
+    assert set(generations(run).select("model", "recipe").unique().iter_rows()) == {("a", "imported-r9"), ("c", "imported-r9")}
+    before = changed(run)
+    rows(["a", "a", "c"], ["r1", "r2", "r1"]).write_parquet(file)
+    with pytest.raises(UserError, match=r"generations\.parquet: row \d+: column 'recipe' differs"):
+        refresh(run)
+    assert changed(run) == before

@@ -45,6 +45,17 @@ def test_what_is_written_is_read_back_from_a_folder_and_from_another_filesystem(
     assert not lake.exists(path)
 
 
+def test_a_lake_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "lake").write_text("")
+    with pytest.raises(UserError, match="is a file"):
+        Lake(str(tmp_path / "lake")).files("votes")
+
+
+def test_a_name_that_no_file_system_would_take_is_refused() -> None:
+    with pytest.raises(UserError, match="too long for a name"):
+        folder_name("🦉" * 30)
+
+
 def test_a_table_that_is_not_there_is_empty(tmp_path: Path) -> None:
     assert read_table(Lake(str(tmp_path)), GENERATIONS).equals(empty(GENERATIONS))
 

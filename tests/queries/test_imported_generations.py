@@ -42,7 +42,7 @@ def test_a_generation_becomes_a_query_and_a_sample(tmp_path: Path) -> None:
     assert imported.queries.height == 2 and imported.generations.height == 12
     assert set(imported.queries["answer_kind"]) == {"number"} and set(imported.queries["benchmark"]) == {"g"}
     sample = imported.generations.row(0, named=True)
-    assert (sample["recipe"], sample["bucket"], sample["completion_tokens"], sample["seed"]) == ("r1", "00-of-01", 7, None)
+    assert (sample["recipe"], sample["bucket"], sample["completion_tokens"], sample["seed"]) == ("imported-r1", "00-of-01", 7, None)
 
 
 def test_without_a_recipe_generations_are_imported_and_a_missing_text_is_an_empty_answer(tmp_path: Path) -> None:
