@@ -70,9 +70,10 @@ def print_plan(run: RunFile) -> None:
     if not run.models:
         return
     plan = _plan(run)
-    rows = [(model.name, wanted, present, to_draw, *_price(run, model, to_draw)) for model, wanted, present, to_draw in plan]
-    total = [sum(row[place] or 0 for row in rows) for place in (1, 2, 3)]
-    known = [sum(row[place] for row in rows) if all(row[place] is not None for row in rows) else None for place in (4, 5)]
+    prices = [_price(run, model, to_draw) for model, _, _, to_draw in plan]
+    rows = [(model.name, wanted, present, to_draw, *price) for (model, wanted, present, to_draw), price in zip(plan, prices, strict=True)]
+    total = [sum(counts) for counts in zip(*((wanted, present, to_draw) for _, wanted, present, to_draw in plan), strict=True)]
+    known = [None if None in column else sum(column) for column in zip(*prices, strict=True)]
     columns = ["model", "wanted", "present", "to draw", "tokens to generate", "US dollars"]
     print_grid(f"Samples of {run.name}", columns, [*rows, ("all", *total, *known)])
     if known[0] is None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from lake_contents import changed
 
 from flows.refresh import refresh
 from tasks.config import RunFile
@@ -104,13 +105,13 @@ def test_holes_stay_holes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("split", ["test", "validation"])
 def test_outcomes_that_nothing_can_be_learned_from_leave_the_lake_as_it_was(tmp_path: Path, split: str) -> None:
     routes(outcomes(), tmp_path / "good")
-    lake = tmp_path / "good" / "lake"
-    before = {file: file.stat().st_mtime_ns for file in lake.rglob("*") if file.is_file()}
     outcomes().with_columns(split=pl.lit(split)).write_parquet(tmp_path / "bad.parquet")
-    run = RunFile.model_validate({"lake": str(lake), "outcomes": [{"files": [str(tmp_path / "bad.parquet")]}], "routers": ROUTERS})
+    content = {"lake": str(tmp_path / "good" / "lake"), "outcomes": [{"files": [str(tmp_path / "bad.parquet")]}], "routers": ROUTERS}
+    run = RunFile.model_validate(content)
+    before = changed(run)
     with pytest.raises(UserError, match=r"bad\.parquet: no query of split 'train'"):
         refresh(run)
-    assert {file: file.stat().st_mtime_ns for file in lake.rglob("*") if file.is_file()} == before
+    assert changed(run) == before
 
 
 @pytest.mark.parametrize(("name", "queries", "models"), [("routerdc", 5935, 7), ("routerbench", 2218, 11)])
