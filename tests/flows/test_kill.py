@@ -43,35 +43,53 @@ def children(pid: int) -> list[int]:
 
 
 def is_running(pid: int) -> bool:
-    """Whether it is alive. Prefect's own temporary server does not count: it outlives a killed run, and there is no way to tell it."""
     try:
-        if b"prefect.server" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            return False
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
         return False
     return state != "Z"
 
 
+def is_server(pid: int) -> bool:
+    """Whether it is Prefect's own temporary server, which outlives a killed run: nothing can tell it that the run is gone."""
+    try:
+        return b"prefect.server" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return False
+
+
+def start(lake: Path) -> tuple[subprocess.Popen[bytes], list[int]]:
+    """A run that is in the middle of sampling, and the processes that it has started."""
+    run = subprocess.Popen(command(lake), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while len(files(lake)) < 8:
+        assert run.poll() is None, "the run ended before it could be stopped"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return run, children(run.pid)
+
+
+def all_gone(pids: list[int]) -> bool:
+    """Whether they end within half a minute."""
+    deadline = time.monotonic() + 30
+    while any(is_running(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return not any(is_running(pid) for pid in pids)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    run = subprocess.Popen(command(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 120
-    while len(files(killed)) < 8:
-        assert run.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    family = children(run.pid)
+    run, family = start(killed)
+    servers = [pid for pid in family if is_server(pid)]
     os.kill(run.pid, signal.SIGKILL)
     run.wait()
     before = files(killed)
     assert 0 < sum(pl.read_parquet(file).height for file in before) < SAMPLES
-    deadline = time.monotonic() + 30
-    while any(is_running(pid) for pid in family) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert not [pid for pid in family if is_running(pid)], "processes outlived the run"
+    assert all_gone([pid for pid in family if pid not in servers]), "processes outlived the run"
+    for pid in servers:
+        os.kill(pid, signal.SIGTERM)
 
     subprocess.run(command(killed), check=True, capture_output=True, timeout=300)
     assert {file: at for file, at in files(killed).items() if file in before} == before
@@ -82,3 +100,12 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     subprocess.run(command(whole), check=True, capture_output=True, timeout=300)
     columns = [name for name in drawn.columns if name != "bucket"]
     assert drawn.select(columns).equals(samples(whole).select(columns))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+def test_a_run_that_is_told_to_end_takes_all_its_processes_with_it(tmp_path: Path) -> None:
+    run, family = start(tmp_path / "lake")
+    os.kill(run.pid, signal.SIGTERM)
+    assert run.wait(60) == 130
+    assert all_gone(family)
