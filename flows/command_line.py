@@ -191,7 +191,7 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _route(options: argparse.Namespace) -> None:
-    from flows.lookups import print_routes
+    from flows.routing import print_routes
 
     if (options.question is None) == (options.file is None):
         raise UserError("route: expected a question or --file, and not both")
@@ -199,7 +199,7 @@ def _route(options: argparse.Namespace) -> None:
 
 
 def _explain(options: argparse.Namespace) -> None:
-    from flows.lookups import print_explanation
+    from flows.routing import print_explanation
 
     print_explanation(options.lake, options.question, options.router, options.policy)
 

@@ -1,14 +1,11 @@
-"""Commands that only read a lake: plan, route, explain, show, status, and the verdict after a run.
+"""Commands that only read a lake: plan, show, status, and the verdict after a run.
 
 What is printed of questions, answers and model names is untrusted text: control characters are replaced, and nothing in it
 is taken for markup.
 """
 
-import json
-import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import polars as pl
 from rich.console import Console
@@ -16,7 +13,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from tasks.config import Model, RunFile
-from tasks.errors import UserError, nearest
+from tasks.errors import UserError
 from tasks.lake.files import Lake, folder_name, read_table, scan_files
 from tasks.lake.tables import GENERATIONS, METRICS, QUERIES, ROUTES, SCORES, TABLES, VOTES
 
@@ -45,6 +42,8 @@ def print_grid(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
 def _number(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
@@ -132,136 +131,6 @@ def _print_imports(run: RunFile) -> None:
         console.print(f"{made.generations.height:,} generations of {models} models would be imported.")
 
 
-# ── routing new questions ────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Guide:
-    """A trained router and a fitted policy of a lake, ready for questions."""
-
-    def __init__(self, url: str, router: str | None, policy: str | None) -> None:
-        """Load from the lake. Without names, take the pair that did best on validation queries."""
-        from tasks.policies.rules import load_policy
-        from tasks.routers.saved import load_saved
-
-        self.lake = Lake(url)
-        if router is None or policy is None:
-            router, policy = _default(self.lake, router, policy)
-        manifests = self.lake.files(f"routers/{folder_name(router)}", "manifest.json")
-        states = self.lake.files(f"policies/{folder_name(router)}", ".json")
-        if not manifests or not states:
-            known = {path.split("/")[1] for path in self.lake.files("routers", "manifest.json")}
-            raise UserError(f"lake {url}: no router {router!r}" + (nearest(router, known) if known else "; has `manyminds run` finished?"))
-        state = json.loads(self.lake.read(states[0]))
-        if policy not in state["policies"]:
-            raise UserError(f"lake {url}: router {router!r} has no policy {policy!r}{nearest(policy, state['policies'])}")
-        self.router_name, self.policy_name = router, policy
-        self.models: list[str] = state["models"]
-        self.router = load_saved(self.lake, manifests[:1])
-        self.policy = load_policy(policy, state["policies"][policy])
-
-    def choose(self, queries: pl.DataFrame) -> tuple[list[str | None], Any]:
-        """The model for each query (None where a policy as published gives no answer), and all confidences."""
-        confidences = self.router.confidences(queries)
-        choice = self.policy.choose(confidences, queries["query_id"].to_list())
-        return [self.models[index] if index >= 0 else None for index in choice], confidences
-
-
-def _default(lake: Lake, router: str | None, policy: str | None) -> tuple[str, str]:
-    metrics = read_table(lake, METRICS)
-    if metrics.is_empty():
-        raise UserError(f"lake {lake.url}: no metrics; expected a lake in which `manyminds run` has finished")
-    measured = metrics.filter(
-        (pl.col("split") == "validation")
-        & (pl.col("metric") == "accuracy")
-        & pl.col("benchmark").is_null()
-        & pl.col("subject").is_null()
-        & pl.col("policy").is_not_null()
-    )
-    if router is not None:
-        measured = measured.filter(pl.col("router") == router)
-    if policy is not None:
-        measured = measured.filter(pl.col("policy") == policy)
-    if router is None and policy is None:
-        chosen = metrics.filter(pl.col("metric") == "default")
-        measured = measured.join(chosen, on=["router", "policy"], how="semi")
-    if measured.is_empty():
-        known = metrics.filter(pl.col("policy").is_not_null())
-        for column, named in (("router", router), ("policy", policy)):
-            there = known[column].unique().to_list()
-            if named is not None and named not in there:
-                raise UserError(f"lake {lake.url}: no {column} {named!r}{nearest(named, there)}")
-        raise UserError(f"lake {lake.url}: router {router!r} has no policy {policy!r}")
-    best = measured.sort(["value", "router", "policy"], descending=[True, False, False]).row(0, named=True)
-    return str(best["router"]), str(best["policy"])
-
-
-def asked(question: str) -> pl.DataFrame:
-    """A new question as a row of `queries`. Raises UserError for an empty one."""
-    if not question.strip():
-        raise UserError("the question is empty")
-    from tasks.benchmarks.queries import with_ids
-
-    return with_ids(pl.DataFrame({"benchmark": [""], "question": [question], "choices": pl.Series([None], dtype=pl.List(pl.String))}))
-
-
-def asked_in(file: str) -> pl.DataFrame:
-    """New questions in a Parquet, JSONL or CSV file, in the file's order. Raises UserError."""
-    from tasks.benchmarks.queries import with_ids
-    from tasks.benchmarks.reading import Field, read_files
-
-    rows = read_files([file], {}, {"question": Field(required=True), "choices": Field("list"), "benchmark": Field()})
-    return with_ids(rows.with_columns(pl.col("benchmark").fill_null("")))
-
-
-def print_routes(url: str, question: str | None, file: str | None, router: str | None, policy: str | None) -> None:
-    """The chosen model; for a file, one JSON line per query, in the file's order."""
-    guide = Guide(url, router, policy)
-    if file is None:
-        assert question is not None, "the command line has checked that one of the two is given"
-        (model,), confidences = guide.choose(asked(question))
-        print(plain(model) if model is not None else "no answer")
-        named = f"{guide.router_name}, {guide.policy_name}"
-        confidence = f"confidence {confidences[0][guide.models.index(model)]:.2f}" if model is not None else "no model above one half"
-        print(plain(f"({named}: {confidence})"), file=sys.stderr)
-        return
-    queries = asked_in(file)
-    models, confidences = guide.choose(queries)
-    for row, model in enumerate(models):
-        line = {"query_id": queries["query_id"][row], "question": queries["question"][row], "model": model}
-        line["confidence"] = round(float(confidences[row][guide.models.index(model)]), 6) if model is not None else None
-        print(json.dumps(line | {"router": guide.router_name, "policy": guide.policy_name}, ensure_ascii=False))
-
-
-def print_explanation(url: str, question: str, router: str | None, policy: str | None) -> None:
-    """Confidence in each model, how it did on test queries, and the choice."""
-    guide = Guide(url, router, policy)
-    (model,), confidences = guide.choose(asked(question))
-    metrics = read_table(guide.lake, METRICS)
-    single = metrics.filter(
-        (pl.col("split") == "test")
-        & (pl.col("metric") == "accuracy")
-        & pl.col("model").is_not_null()
-        & pl.col("router").is_null()
-        & pl.col("benchmark").is_null()
-        & pl.col("subject").is_null()
-    )
-    accuracy = dict(single.select("model", "value").iter_rows())
-    order = sorted(range(len(guide.models)), key=lambda place: -float(confidences[0][place]))
-    rows = [
-        (
-            guide.models[place],
-            float(confidences[0][place]),
-            accuracy.get(guide.models[place]),
-            "chosen" if guide.models[place] == model else "",
-        )
-        for place in order
-    ]
-    print_grid(f"{guide.router_name}, policy {guide.policy_name}", ["model", "confidence", "accuracy on test queries", ""], rows)
-
-
-# ── what is in the lake ──────────────────────────────────────────────────────────────────────────────────────────────
-
-
 def print_query(url: str, wanted: str) -> None:
     """A query with its samples, votes, confidences and routes."""
     lake = Lake(url)
@@ -278,7 +147,8 @@ def print_query(url: str, wanted: str) -> None:
         return
     query = found.row(0, named=True)
     for name in ("query_id", "source_id", "benchmark", "split", "subject", "question", "choices", "gold", "answer_kind"):
-        console.print(Text(f"{name:>12}  {plain(query[name])}"))
+        if query[name] is not None:
+            console.print(Text(f"{name:>12}  {plain(query[name])}"))
     here = pl.col("query_id") == query["query_id"]
     votes = read_table(lake, VOTES).filter(here).sort("model")
     columns = ["model", "k", "majority", "agreement", "runner_up", "valid", "correct", "success_rate"]
