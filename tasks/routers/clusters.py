@@ -10,6 +10,7 @@ half, so a gets 0.55 and b 0.55. In a cluster of 60 it counts three quarters: a 
 """
 
 import json
+import warnings
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ import numpy.typing as npt
 import polars as pl
 import safetensors.numpy
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tasks.config import Settings
@@ -65,7 +67,9 @@ class Clusters:
             self.centroids_ = np.zeros((1, 0), dtype=np.float32)
         else:
             seed = self.seed if self.settings.seed is None else self.settings.seed
-            with threadpool_limits(1):  # how many cores there are must not decide the order of a sum
+            # How many cores there are must not decide the order of a sum. Where fewer vectors differ than there are to be
+            # clusters, scikit-learn warns that some stay empty; nothing is then nearest to them alone.
+            with threadpool_limits(1), warnings.catch_warnings(category=ConvergenceWarning, action="ignore"):
                 means = KMeans(count, n_init=STARTS, max_iter=ITERATIONS, random_state=seed % 2**32).fit(vectors)
             self.centroids_ = means.cluster_centers_.astype(np.float32)
         self.rewards_ = group_rewards(train.labels, self._nearest(texts), len(self.centroids_))
