@@ -21,8 +21,8 @@ from tasks.config import Import, Splits
 from tasks.errors import UserError
 from tasks.lake import tables
 from tasks.lake.buckets import Bucket
+from tasks.lake.generations import IMPORTED
 
-RECIPE = "imported"
 _FIELDS = {
     "benchmark": Field(),
     "split": Field(),
@@ -72,8 +72,8 @@ def _recipe() -> pl.Expr:
     """ "imported", or "imported-r1" where the file tells recipes apart."""
     return (
         pl.when(pl.col("recipe").is_null())
-        .then(pl.lit(RECIPE))
-        .otherwise(pl.concat_str(pl.lit(f"{RECIPE}-"), pl.col("recipe")))
+        .then(pl.lit(IMPORTED))
+        .otherwise(pl.concat_str(pl.lit(f"{IMPORTED}-"), pl.col("recipe")))
         .alias("recipe")
     )
 

@@ -20,8 +20,8 @@ from tasks.benchmarks.reading import Field, read_files
 from tasks.config import Import, Splits
 from tasks.errors import UserError
 from tasks.lake import tables
+from tasks.lake.generations import IMPORTED
 
-RECIPE = "imported"
 _FIELDS = {
     "benchmark": Field(),
     "split": Field(),
@@ -89,7 +89,7 @@ def _votes(rows: pl.DataFrame) -> pl.DataFrame:
         .group_by("query_id", "model", maintain_order=True)
         .agg(pl.col("score").mean().alias("success_rate"), pl.col("cost_usd").mean(), pl.col("latency_s").mean())
         .with_columns(
-            recipe=pl.lit(RECIPE),
+            recipe=pl.lit(IMPORTED),
             correct=pl.col("success_rate") > 0.5,
             ambiguous=(pl.col("success_rate") > 0) & (pl.col("success_rate") <= 0.5),
             **{
