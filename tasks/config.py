@@ -52,29 +52,39 @@ class Price(Settings):
 
 
 class Model(Settings):
-    """A member of the pool."""
+    """A member of the pool. Which hardware it is spread over is no part of its recipe; `quantization` and `lora` are."""
 
     name: str
-    path: str  # a hub name or a folder
+    path: str  # a hub name or a folder; for a server, the name under which it serves the model
     revision: str | None = None
     chat: bool = False  # put the prompt through the model's chat template
     trust_remote_code: bool = False
     price: Price | None = None
+    url: str | None = None  # of an OpenAI-compatible server, up to and with "/v1": the model is sampled there
+    key: str = "OPENAI_API_KEY"  # the environment variable that holds the server's key; it may be unset
+    tensor_parallel: int = Field(1, ge=1)  # GPUs that share each layer
+    pipeline_parallel: int = Field(1, ge=1)  # groups of GPUs that share the layers
+    gpu_memory: float = Field(0.9, gt=0, le=1)  # share of the GPU's memory that vLLM takes
+    quantization: str | None = None  # as vLLM names it ("fp8", "awq"); default: what the checkpoint says
+    lora: str | None = None  # a LoRA adapter on top: a hub name or a folder
+    replicas: int = Field(1, ge=1)  # flow runs that share the model's shards, where there are workers
 
 
 class Sampling(Settings):
-    """How models are sampled. `k`, engine, buckets and chunk do not change what a sample says; the rest is the recipe."""
+    """How models are sampled. `k` to `concurrency` do not change what a sample says; the rest is the recipe."""
 
     k: int = Field(10, ge=1, le=1000)
-    engine: Literal["auto", "transformers"] = "auto"
+    stop: Literal["all", "decided"] = "all"  # draw all k, or none that can no longer change the vote
+    engine: Literal["auto", "vllm", "transformers", "openai"] = "auto"  # auto: vllm where there is a GPU for it, else transformers
+    buckets: int = Field(16, ge=1, le=99)
+    chunk: int = Field(2000, ge=1)  # samples per file: what a killed worker loses at most
+    concurrency: int = Field(64, ge=1)  # requests under way to a server at once
     temperature: float = Field(0.7, ge=0, allow_inf_nan=False)
     top_p: float = Field(1.0, gt=0, le=1)
     top_k: int = Field(0, ge=0)  # 0: off
     repetition_penalty: float = Field(1.0, gt=0, allow_inf_nan=False)
     max_new_tokens: int = Field(750, ge=1)
     stop_strings: list[str] = []
-    buckets: int = Field(16, ge=1, le=99)
-    chunk: int = Field(2000, ge=1)  # samples per file: what a killed worker loses at most
 
 
 class Router(BaseModel):
@@ -127,6 +137,7 @@ class RunFile(Settings):
     name: str = Field("manyminds", min_length=1)
     lake: str = Field("lake", min_length=1)
     seed: int = Field(0, ge=0)
+    secrets: str | None = None  # a Prefect Secret block, {"NAME": "value"}: what is not in the environment is taken from there
     benchmarks: list[Benchmark] = []
     models: list[Model] = []
     sampling: Sampling = Sampling()
@@ -216,7 +227,7 @@ def _absolute(content: dict[str, Any], folder: Path) -> dict[str, Any]:
         for entry in _entries(content, section):
             if isinstance(entry.get("files"), list):
                 entry["files"] = [_located(file, folder) if isinstance(file, str) else file for file in entry["files"]]
-    for section, key in (("benchmarks", "prompt"), ("models", "path"), ("routers", "encoder")):
+    for section, key in (("benchmarks", "prompt"), ("models", "path"), ("models", "lora"), ("routers", "encoder")):
         for entry in _entries(content, section):
             value = entry.get(key)
             if isinstance(value, str) and (_is_path(value) or (folder / value).exists()):

@@ -1,22 +1,25 @@
-"""Engines sample completions: prompts with seeds in, completions out as they finish, in any order.
+"""Engines sample completions: requests in at any time, completions out as they finish, in any order.
 
     with open_sampler(model, sampling) as sampler:
         for completion in sampler.sample([Request("5f0c…", 0, "What is 2 + 2?\\n", seed=81)]):
             print(completion.text)                                      # "4."
 
-An engine knows nothing of queries, shards or the lake. It reads requests lazily and ahead of what it gives back, so a
-caller that passes the requests of several shards as one stream keeps it busy between them. `__init__` loads no library:
-an engine is imported when it is opened, its model when the first request comes.
+An engine knows nothing of queries, shards or the lake. The `Sampler` (`sampler.py`) stands before it: it keeps the engine
+busy with the requests of several shards at once and gives each shard its own completions. `__init__` loads no library: an
+engine is imported and its model loaded when the first request comes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from tasks.config import Model, Sampling
 
+if TYPE_CHECKING:
+    from tasks.sampling.engines.sampler import Sampler
+
 FinishReason = Literal["stop", "length", "prompt-too-long"]
+Name = Literal["vllm", "transformers", "openai"]
 
 
 @dataclass(frozen=True)
@@ -39,30 +42,75 @@ class Completion:
     finish_reason: FinishReason
     prompt_tokens: int
     completion_tokens: int  # generated, the end-of-text token included
-    latency_s: float  # from the start of the sample's batch to its last token
+    latency_s: float  # from the start of work on the sample (not its wait for a place) to its last token
+    first_token_s: float | None = None  # from the start of work on the sample to its first token; None: not known
 
 
-class Sampler(Protocol):
-    """A model, ready to be sampled."""
+@dataclass(frozen=True)
+class Failure:
+    """One sample that this engine cannot draw, though it can go on with others: it fails the shard that asked, alone."""
 
-    def sample(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """Each request's completion, as they finish.
+    query_id: str
+    sample: int
+    error: Exception
 
-        Raises ModelUnusable for a model that cannot be loaded, RuntimeError when a process of the engine dies.
+
+class Engine(Protocol):
+    """A model on its hardware. One thread, always the same, makes it and calls it."""
+
+    def room(self) -> int:
+        """How many further requests it wants now so that it does not run dry; 0 if it has enough ahead."""
+        ...
+
+    def add(self, requests: Sequence[Request]) -> None:
+        """Take these in and return at once. They need not be answered in order, but what came first should not starve."""
+        ...
+
+    def step(self) -> list[Completion | Failure]:
+        """Work for a moment (about a twentieth of a second at most, if it only waits) and give back what has finished, if anything.
+
+        Raises RuntimeError if the engine itself failed: then it is closed, and every sample under way is lost.
         """
         ...
 
     def close(self) -> None:
-        """Release the model and its processes. A later `sample` would start them again."""
+        """Release the model, its memory and its processes."""
         ...
 
-    def __enter__(self) -> Self: ...
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+def open_sampler(model: Model, sampling: Sampling) -> "Sampler":
+    """A sampler of the model on the engine that the run file asks for. Loads nothing yet."""
+    from tasks.sampling.engines.sampler import Sampler
+
+    return Sampler(lambda: start(model, sampling))
 
 
-def open_sampler(model: Model, sampling: Sampling) -> Sampler:
-    """The engine that the run file asks for; "auto" is `transformers`. Loads nothing yet."""
-    from tasks.sampling.engines.transformers import TransformersSampler
+def engine_of(model: Model, sampling: Sampling) -> Name:
+    """Which engine samples the model: a server where there is one, vLLM where a GPU is and vLLM installed, else transformers."""
+    from importlib.util import find_spec
 
-    return TransformersSampler(model, sampling)
+    if model.url is not None:
+        return "openai"
+    if sampling.engine != "auto":
+        return sampling.engine
+    if find_spec("vllm") is None:
+        return "transformers"
+    import torch
+
+    return "vllm" if torch.cuda.is_available() else "transformers"
+
+
+def start(model: Model, sampling: Sampling) -> Engine:
+    """The engine, with its model loaded. Raises ModelUnusable if that cannot be done."""
+    name = engine_of(model, sampling)
+    if name == "vllm":
+        from tasks.sampling.engines.vllm import VllmEngine
+
+        return VllmEngine(model, sampling)
+    if name == "openai":
+        from tasks.sampling.engines.openai import OpenAIEngine
+
+        return OpenAIEngine(model, sampling)
+    from tasks.sampling.engines.transformers import TransformersEngine
+
+    return TransformersEngine(model, sampling)

@@ -10,63 +10,70 @@ import multiprocessing
 import os
 import signal
 import traceback
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from itertools import islice
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from queue import SimpleQueue
 from threading import Thread
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, cast
 
 from tasks.config import Model, Sampling
 from tasks.errors import ModelUnusable
-from tasks.sampling.engines import Completion, Request
+from tasks.sampling.engines import Completion, Failure, Request
 
 _HEAVY = "tasks.sampling.engines.decoding"
 _READ_AHEAD = 16_384  # requests that are sorted by length together
 _ROWS = 512  # requests handed to a worker at once
+_PATIENCE = 0.05  # seconds to wait for a worker before new requests are looked for
 _HINTS = {
     -9: " (killed: perhaps memory ran out)",
     1: " (it did not start; a script that samples has to begin it below `if __name__ == '__main__':`)",
 }
 
 
-class TransformersSampler:
-    """A `Sampler`; see the protocol."""
+class TransformersEngine:
+    """An `Engine`; see the protocol."""
 
     def __init__(self, model: Model, sampling: Sampling) -> None:
-        """Nothing is started or loaded before the first request."""
+        """Start the processes; the first one loads the model before this returns. Raises ModelUnusable if that fails."""
         self._model, self._sampling = model, sampling
+        self._waiting: list[Request] = []
+        self._batches: deque[list[Request]] = deque()  # made of what was waiting, and not yet handed out
         self._workers: dict[Connection, ForkServerProcess] = {}
-
-    def sample(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """Each request's completion, as they finish. Raises ModelUnusable for one that cannot be loaded, RuntimeError for a lost worker."""
-        waiting = _batches(iter(requests), max(1, _cores()))
-        batch = next(waiting, None)
-        busy: set[Connection] = set()
-        finished = False
+        self._busy: set[Connection] = set()
         try:
-            while batch is not None or busy:
-                if not self._workers:
-                    self._start_workers()
-                for worker in self._workers:
-                    if batch is not None and worker not in busy:
-                        self._send(worker, batch)
-                        busy.add(worker)
-                        batch = next(waiting, None)
-                ready = wait(list(busy))
-                for worker in [worker for worker in busy if worker in ready]:
-                    kind, content = self._receive(worker)
-                    if kind == "done":
-                        busy.remove(worker)
-                    else:
-                        yield from content
-            finished = True
-        finally:
-            if not finished:  # work in progress would come back to whoever asks next
-                self.close()
+            self._start_workers()
+        except BaseException:
+            self.close()
+            raise
+
+    def room(self) -> int:
+        """Enough to sort by length."""
+        return max(0, _READ_AHEAD - len(self._waiting))
+
+    def add(self, requests: Sequence[Request]) -> None:
+        """Keep these until a worker is idle."""
+        self._waiting += requests
+
+    def step(self) -> list[Completion | Failure]:
+        """Hand a batch to each idle worker, and give back what has come. Raises RuntimeError for a lost worker."""
+        for worker in [worker for worker in self._workers if worker not in self._busy]:
+            if not self._batches:
+                window, self._waiting = self._waiting[:_READ_AHEAD], self._waiting[_READ_AHEAD:]
+                self._batches.extend(_batches(window, len(self._workers)))
+            if self._batches:
+                self._send(worker, self._batches.popleft())
+                self._busy.add(worker)
+        finished: list[Completion | Failure] = []
+        for worker in wait(list(self._busy), _PATIENCE) if self._busy else []:
+            kind, content = self._receive(cast(Connection, worker))
+            if kind == "done":
+                self._busy.remove(cast(Connection, worker))
+            else:
+                finished += content
+        return finished
 
     def close(self) -> None:
         """End the workers, and with them the model."""
@@ -79,14 +86,6 @@ class TransformersSampler:
                 process.kill()
                 process.join()
         self._workers = {}
-
-    def __enter__(self) -> Self:
-        """The sampler itself."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Close it."""
-        self.close()
 
     def _start_workers(self) -> None:
         """The first worker says which devices there are; then one is started for each of the others."""
@@ -127,17 +126,17 @@ class TransformersSampler:
         return kind, content
 
 
-def _batches(requests: Iterator[Request], workers: int) -> Iterator[list[Request]]:
-    """Batches for the workers, as many for each; samples of a prompt together, long prompts first within what was read ahead."""
-    while window := list(islice(requests, _READ_AHEAD)):
-        rounds = math.ceil(len(window) / (_ROWS * workers))
-        size = math.ceil(len(window) / (rounds * workers))
-        batch: list[Request] = []
-        for request in sorted(window, key=lambda one: (-len(one.prompt), one.prompt)):
-            if (len(batch) >= size and request.prompt != batch[-1].prompt) or len(batch) >= _ROWS:
-                yield batch
-                batch = []
-            batch.append(request)
+def _batches(requests: Sequence[Request], workers: int) -> Iterator[list[Request]]:
+    """Batches for the workers, as many for each; samples of a prompt together, long prompts first."""
+    rounds = math.ceil(len(requests) / (_ROWS * workers))
+    size = math.ceil(len(requests) / max(rounds * workers, 1))
+    batch: list[Request] = []
+    for request in sorted(requests, key=lambda one: (-len(one.prompt), one.prompt)):
+        if (len(batch) >= size and request.prompt != batch[-1].prompt) or len(batch) >= _ROWS:
+            yield batch
+            batch = []
+        batch.append(request)
+    if batch:
         yield batch
 
 
