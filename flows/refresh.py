@@ -4,6 +4,7 @@ Only what is missing is sampled, and only what that changes is redone.
 """
 
 import logging
+from collections.abc import Callable
 
 from prefect import flow, unmapped
 
@@ -20,10 +21,15 @@ BASELINES = [Router(name="best-single"), Router(name="benchmark")]
 
 @flow(name="refresh", flow_run_name="refresh {run.name}", validate_parameters=False)
 def refresh(run: RunFile) -> str:
-    """Sample what is missing, then redo what that changes. Returns where the report is.
+    """Sample what is missing in place, then redo what that changes. Returns where the report is.
 
     Raises UserError for bad input, and ShardsFailed if some shards could not be sampled.
     """
+    return everything(run, sample_in_place)
+
+
+def everything(run: RunFile, sample: Callable[[RunFile, list[str]], None]) -> str:
+    """The DAG. `sample` sees to it that the models' samples of these queries are in the lake."""
     steps.check_names(run)
     gathered = gather(run)
     queries = steps.publish(run, "queries", gathered)
@@ -59,8 +65,8 @@ def gather(run: RunFile) -> list[steps.Written]:
     return gathered
 
 
-def sample(run: RunFile, queries: list[str]) -> None:
-    """One flow run per model that lacks samples. All of them run, whichever fails."""
+def sample_in_place(run: RunFile, queries: list[str]) -> None:
+    """One flow run per model that lacks samples, one after the other. All of them run, whichever fails."""
     errors = []
     for model in run.models:
         lacking = sum(count for _, count in steps.plan(run, model, queries))

@@ -1,40 +1,62 @@
 """One model: load it when the first sample is wanted, work through its shards, name those that failed.
 
-On one machine this flow runs in place, inside the refresh; the model's shards are its task runs.
+On one machine this flow runs in place, inside the refresh; where there are workers it is a deployment, one flow run per model
+and replica (`deployments.py`). Its shards are its task runs, two at a time: while one drains, the next one's requests are there.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
-from prefect import flow
+from prefect import flow, unmapped
+from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
+from prefect.futures import wait
 from prefect.states import Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
 
 from tasks import steps
 from tasks.config import RunFile
-from tasks.errors import ModelUnusable, ShardsFailed, UserError
+from tasks.errors import ShardsFailed, UserError
 from tasks.sampling.engines import open_sampler
 
+AT_ONCE = 2
 
-@flow(name="sample model", flow_run_name="sample {model}", validate_parameters=False)
+
+@flow(
+    name="sample-model",
+    flow_run_name="sample {model}",
+    validate_parameters=False,
+    task_runner=ThreadPoolTaskRunner(max_workers=AT_ONCE),  # type: ignore[arg-type]
+)
 def sample_model(run: RunFile, model: str, queries: Sequence[str]) -> State[Any]:
-    """Sample what `model` lacks; a shard that fails does not stop the others.
+    """Sample in place what `model` lacks."""
+    return sample_shards(run, model, queries, replica=0, replicas=1)
 
-    Returns a Failed state that names the shards that failed, if any; its data is the error, a UserError if that is what
-    all of them met.
+
+def sample_shards(run: RunFile, model: str, queries: Sequence[str], replica: int, replicas: int) -> State[Any]:
+    """Sample what this replica's shards lack: every `replicas`-th one. A shard that fails does not stop the others.
+
+    All shards are task runs, also those that lack nothing (which load no model), so that a run that is retried finds each
+    under the same name. Returns a Failed state that names the shards that failed, if any; its data is the error, a UserError
+    if that is what all of them met.
     """
     member = next(member for member in run.models if member.name == model)
-    failed: list[str] = []
-    errors: list[object] = []
+    shards = steps.shards(run, member)[replica::replicas]
     with open_sampler(member, run.sampling) as sampler:
-        for shard, lacking in steps.plan(run, member, queries):
-            if not lacking or any(isinstance(error, ModelUnusable) for error in errors):
-                continue
-            state = steps.sample_shard(run, shard, queries, sampler, return_state=True)
-            if not state.is_completed():
-                errors.append(state.result(raise_on_failure=False))
-                failed.append(f"sample {shard}: {errors[-1]}")
-    if not failed:
+        futures = steps.sample_shard.map(unmapped(run), shards, queries=unmapped(queries), sampler=unmapped(sampler))
+        wait(list(futures))
+    rows: list[dict[str, Any]] = []
+    errors: dict[str, object] = {}
+    for shard, future in zip(shards, futures, strict=True):
+        if future.state.is_completed():
+            rows.append({"state": "done", **future.result()})
+        else:
+            rows.append({"state": "failed", "shard": str(shard)})
+            errors[str(shard)] = future.state.result(raise_on_failure=False)
+    create_table_artifact(rows, key=f"sampled-{re.sub('[^a-z0-9]+', '-', model.lower())}", description=f"Shards of {model} in this run")
+    if not errors:
         return Completed(message=f"{model} is sampled")
-    kind = UserError if all(isinstance(error, UserError) for error in errors) else ShardsFailed
-    return Failed(message="\n".join(failed), data=kind("\n".join(failed)))
+    failed = "\n".join(f"sample {shard}: {error}" for shard, error in errors.items())
+    kind = UserError if all(isinstance(error, UserError) for error in errors.values()) else ShardsFailed
+    return Failed(message=failed, data=kind(failed))

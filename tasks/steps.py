@@ -31,10 +31,11 @@ from tasks.lake.interfaces import Examples
 from tasks.lake.tables import GENERATIONS, METRICS, QUERIES, ROUTES, SCORES, VOTES
 from tasks.lake.views import check_learnable, examples, pool, score_rows
 from tasks.routers.saved import encoder_fingerprint, load_saved, save_router
+from tasks.sampling.adaptive import Decided
 from tasks.sampling.shards import Shard, in_shard, lacking, recipes_of, shards_of
 
 if TYPE_CHECKING:
-    from tasks.sampling.engines import Sampler
+    from tasks.sampling.engines.sampler import Sampler
 
 logger = logging.getLogger("manyminds")
 P = ParamSpec("P")
@@ -221,11 +222,34 @@ def templates_of(run: RunFile) -> dict[str, str]:
     return {benchmark.name: prompt_template(benchmark) for benchmark in run.benchmarks}
 
 
+def shards(run: RunFile, model: Model) -> list[Shard]:
+    """All shards of a model, always in the same order."""
+    return shards_of(model, templates_of(run), run.sampling)
+
+
+def _decided(run: RunFile, queries: pl.DataFrame) -> Decided | None:
+    """Which votes can no longer change, if sampling is to stop there."""
+    if run.sampling.stop == "all":
+        return None
+    from tasks.voting.decided import decided
+
+    return lambda samples: decided(samples, queries, run.sampling.k)
+
+
 @task(task_run_name="plan {model.name}", persist_result=False)
 def plan(run: RunFile, model: Model, queries: Sequence[str]) -> list[tuple[Shard, int]]:
     """Samples wanted, less samples present: what each shard of the model lacks."""
-    lake = Lake(run.lake)
-    return lacking(lake, shards_of(model, templates_of(run), run.sampling), read_table(lake, QUERIES, queries), run.sampling.k)
+    lake, rows = Lake(run.lake), read_table(Lake(run.lake), QUERIES, queries)
+    return lacking(lake, shards(run, model), rows, run.sampling.k, _decided(run, rows))
+
+
+class Sampled(TypedDict):
+    """What became of a shard."""
+
+    shard: str
+    drawn: int
+    tokens: int
+    seconds: float
 
 
 @task(
@@ -235,26 +259,27 @@ def plan(run: RunFile, model: Model, queries: Sequence[str]) -> list[tuple[Shard
     retry_delay_seconds=5,
     retry_condition_fn=_is_worth_a_retry,
 )
-def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "Sampler") -> list[str]:
-    """What a shard lacks → `generations`."""
+def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "Sampler") -> Sampled:
+    """What a shard lacks → `generations`. Two or more of a model run at once, so that the engine never waits for the next one."""
     from tasks.sampling.sample import Progress, sample_shard
 
-    said: float | None = None
+    began, said, last = time.monotonic(), 0.0, Progress(0, 0, 0, 0.0, 0.0)
 
     def progress(now: Progress) -> None:
-        nonlocal said
-        said = said or time.monotonic()  # the first sample tells nothing about the rate: the model was loaded before it
+        nonlocal said, last
+        said, last = said or time.monotonic(), now  # the first samples tell nothing about the rate: the model was loaded before them
         if now.done == now.wanted or time.monotonic() - said > 5:
             said = time.monotonic()
             rate = f"{now.tokens_per_second:,.0f} tokens/s, {now.seconds_left:.0f} s left"
             logger.info("sample %s: %s of %s samples, %s", shard, f"{now.done:,}", f"{now.wanted:,}", rate)
 
+    lake, settings = Lake(run.lake), run.sampling
     model = next(model for model in run.models if model.name == shard.model)
-    recipe = next(recipe for recipe in recipes_of(model, templates_of(run), run.sampling) if recipe.id == shard.recipe)
-    rows = in_shard(read_table(Lake(run.lake), QUERIES, queries), shard)
-    return sample_shard(
-        Lake(run.lake), sampler, shard.model, recipe, shard.bucket, rows, run.sampling.k, run.seed, run.sampling.chunk, progress
-    )
+    recipe = next(recipe for recipe in recipes_of(model, templates_of(run), settings) if recipe.id == shard.recipe)
+    rows = in_shard(read_table(lake, QUERIES, queries), shard)
+    decided = _decided(run, rows)
+    sample_shard(lake, sampler, shard.model, recipe, shard.bucket, rows, settings.k, run.seed, settings.chunk, progress, decided)
+    return {"shard": str(shard), "drawn": last.done, "tokens": last.tokens, "seconds": time.monotonic() - began}
 
 
 # ── votes ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -41,6 +41,7 @@ _FIELDS = {
     "prompt_tokens": Field("whole", high=2**31 - 1),
     "completion_tokens": Field("whole", high=2**31 - 1),
     "latency_s": Field("number"),
+    "first_token_s": Field("number"),
 }
 
 

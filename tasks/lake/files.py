@@ -130,8 +130,12 @@ def read_table(lake: Lake, table: Table, paths: Iterable[str] | None = None, col
 def scan_files(lake: Lake, table: Table, files: list[str]) -> pl.LazyFrame:
     """The files as one lazy frame with the table's types, columns of the path included."""
     hive = {name: table.columns[name].dtype for name in table.hive}
+    inside = {name: dtype for name, dtype in table.schema.items() if name not in hive}
     locations = [lake.location(file) for file in files]
-    return pl.scan_parquet(locations, hive_partitioning=bool(hive), hive_schema=hive or None, glob=False)
+    # A column that the table got after a file was written is null in it: what was paid for stays readable.
+    return pl.scan_parquet(
+        locations, schema=inside, missing_columns="insert", hive_partitioning=bool(hive), hive_schema=hive or None, glob=False
+    )
 
 
 def _first_broken(lake: Lake, table: Table, files: list[str]) -> str | None:

@@ -11,14 +11,33 @@ from tasks.lake.buckets import Bucket
 from tasks.lake.files import Lake, read_table
 from tasks.lake.generations import generation_files
 from tasks.lake.tables import GENERATIONS
+from tasks.sampling.adaptive import Decided
+
+Queries = pl.Series | Sequence[str]
 
 
-def missing(lake: Lake, model: str, recipe_id: str, bucket: Bucket, query_ids: pl.Series | Sequence[str], k: int) -> pl.DataFrame:
+def missing(
+    lake: Lake, model: str, recipe_id: str, bucket: Bucket, query_ids: Queries, k: int, decided: Decided | None = None
+) -> pl.DataFrame:
     """Samples 0 … k-1 of these queries that the lake does not have: columns `query_id`, `sample` (Int32), sorted.
 
-    `query_ids`: queries of this bucket. Raises UserError naming a file that cannot be read.
+    `query_ids`: queries of this bucket. With `decided`, a query whose vote can no longer change lacks nothing. Raises UserError
+    naming a file that cannot be read.
     """
-    present = read_table(lake, GENERATIONS, generation_files(lake, model, recipe_id, bucket), ["query_id", "sample"])
+    return lacking_beside(present(lake, model, recipe_id, bucket, with_text=decided is not None), query_ids, k, decided)
+
+
+def present(lake: Lake, model: str, recipe_id: str, bucket: Bucket, with_text: bool) -> pl.DataFrame:
+    """What the lake has of this bucket, and perhaps of others: columns `query_id`, `sample` and, if wanted, `text`."""
+    columns = ["query_id", "sample", "text"] if with_text else ["query_id", "sample"]
+    return read_table(lake, GENERATIONS, generation_files(lake, model, recipe_id, bucket), columns)
+
+
+def lacking_beside(there: pl.DataFrame, query_ids: Queries, k: int, decided: Decided | None) -> pl.DataFrame:
+    """The plan, from what is `present`."""
     queries = pl.DataFrame({"query_id": pl.Series(query_ids, dtype=pl.String).unique()})
+    if decided is not None:
+        done = decided(there.join(queries, on="query_id", how="semi").filter(pl.col("sample") < k))
+        queries = queries.filter(~pl.col("query_id").is_in(list(done)))
     samples = pl.DataFrame({"sample": pl.int_range(k, dtype=pl.Int32, eager=True)})
-    return queries.join(samples, how="cross").join(present, on=["query_id", "sample"], how="anti").sort("query_id", "sample")
+    return queries.join(samples, how="cross").join(there, on=["query_id", "sample"], how="anti").sort("query_id", "sample")

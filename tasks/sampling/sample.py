@@ -3,12 +3,12 @@
     sample_shard(lake, sampler, "ledger", recipe, Bucket(3, 16), queries, k=10, seed=0, chunk=2000)
       →  ["generations/model=ledger/recipe=r41d0…/bucket=03-of-16/5f0c….parquet"]
 
-A chunk is one immutable file, written as soon as it is full; so a killed worker loses a chunk at most, and the next run's plan has
-exactly what was lost.
+A chunk is one immutable file, written as soon as it is full, beside the engine, which goes on meanwhile. So a killed worker
+loses a chunk at most, and the next run's plan has exactly what was lost.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -18,8 +18,10 @@ from tasks.lake.files import Lake, write_table
 from tasks.lake.fingerprints import fingerprint
 from tasks.lake.generations import generation_files, generation_folder
 from tasks.lake.tables import GENERATIONS
-from tasks.sampling.engines import Completion, Request, Sampler
-from tasks.sampling.plan import missing
+from tasks.sampling.adaptive import Decided, Draws, Wanted
+from tasks.sampling.engines import Completion, Request
+from tasks.sampling.engines.sampler import Sampler
+from tasks.sampling.plan import lacking_beside, present
 from tasks.sampling.prompts import render
 from tasks.sampling.recipe import Recipe
 from tasks.sampling.seeds import sample_seed
@@ -32,8 +34,9 @@ class Progress:
     """How far a shard is. `wanted` are the samples that were missing at the start, `done` those that have come since."""
 
     done: int
-    wanted: int
-    tokens_per_second: float  # generated
+    wanted: int  # at most, where sampling stops early
+    tokens: int  # generated
+    tokens_per_second: float
     seconds_left: float  # at the rate so far
 
 
@@ -48,88 +51,86 @@ def sample_shard(
     seed: int,
     chunk: int,
     progress: Callable[[Progress], None] | None = None,
+    decided: Decided | None = None,
 ) -> list[str]:
     """Sample what is missing of samples 0 … k-1 of `queries` (rows of the table; those outside the bucket are left out).
 
-    Writes files of about `chunk` samples, a query's new samples together. `progress` is called about twice a second and at
-    the end. Returns all files of the shard that are now present. Raises UserError for a template that fails or a model that
-    cannot be loaded, RuntimeError if the engine fails; what was finished by then is written.
+    With `decided`, a query's sampling stops once its vote can no longer change. Writes files of `chunk` samples. `progress` is
+    called about twice a second and at the end. Returns all files of the shard that are now present. Raises UserError for a
+    template that fails or a model that cannot be loaded, RuntimeError if the engine fails; what was finished by then is written.
     """
     queries = queries.filter(bucket.holds())
-    plan = missing(lake, model_name, recipe.id, bucket, queries["query_id"], k)
-    requests = _requests(plan, queries, model_name, recipe, seed)
-    if requests:
-        writer = _Writer(lake, model_name, recipe.id, bucket, chunk, requests)
-        report = _Reporter(len(requests), progress)
-        try:
-            for completion in sampler.sample(requests):
-                writer.add(completion)
-                report.add(completion)
-        finally:
-            writer.finish()
+    there = present(lake, model_name, recipe.id, bucket, with_text=decided is not None)
+    plan = lacking_beside(there, queries["query_id"], k, decided)
+    if plan.is_empty():
+        return generation_files(lake, model_name, recipe.id, bucket)
+    prompts = _prompts(recipe, queries.join(plan, on="query_id", how="semi"))
+
+    def requests(wanted: Wanted) -> list[Request]:
+        return [
+            Request(query_id, sample, prompts[query_id], sample_seed(seed, query_id, model_name, recipe.id, sample))
+            for query_id, sample in wanted
+        ]
+
+    draws = Draws(plan.iter_rows(), there, k, decided) if decided is not None else None
+    writer = _Writer(lake, model_name, recipe.id, bucket, chunk, seed)
+    report = _Reporter(plan.height, progress)
+    try:
+        with sampler.stream() as stream:
+            stream.add(requests(draws.first() if draws else plan.rows()))
+            for completions in stream:
+                if draws:
+                    stream.add(requests(draws.next(completions)))
+                writer.add(completions)
+                report.add(completions)
+        report.finish()
+    finally:
+        writer.finish()
     return generation_files(lake, model_name, recipe.id, bucket)
 
 
-def _requests(plan: pl.DataFrame, queries: pl.DataFrame, model: str, recipe: Recipe, seed: int) -> list[Request]:
-    """The plan's samples with their prompts and seeds, in the order of the plan."""
-    wanted = queries.filter(pl.col("query_id").is_in(plan["query_id"].unique().to_list()))
-    prompts = {
-        query_id: render(recipe.template, question, choices, subject)
-        for query_id, question, choices, subject in wanted.select("query_id", "question", "choices", "subject").iter_rows()
-    }
-    return [
-        Request(query_id, sample, prompts[query_id], sample_seed(seed, query_id, model, recipe.id, sample))
-        for query_id, sample in plan.iter_rows()
-    ]
+def _prompts(recipe: Recipe, queries: pl.DataFrame) -> dict[str, str]:
+    rows = queries.select("query_id", "question", "choices", "subject").iter_rows()
+    return {query_id: render(recipe.template, question, choices, subject) for query_id, question, choices, subject in rows}
 
 
 class _Writer:
-    """Collects completions by query and writes those of finished queries as soon as they make a chunk."""
+    """Collects completions, and writes them as soon as they make a chunk."""
 
-    def __init__(self, lake: Lake, model: str, recipe_id: str, bucket: Bucket, chunk: int, requests: list[Request]) -> None:
-        self._lake, self._model, self._recipe_id, self._bucket, self._chunk = lake, model, recipe_id, bucket, chunk
-        self._seeds = {(request.query_id, request.sample): request.seed for request in requests}
-        self._left: dict[str, int] = {}  # samples that are still to come, by query
-        for request in requests:
-            self._left[request.query_id] = self._left.get(request.query_id, 0) + 1
-        self._unfinished: dict[str, list[Completion]] = {}
+    def __init__(self, lake: Lake, model: str, recipe_id: str, bucket: Bucket, chunk: int, seed: int) -> None:
+        self._lake, self._model, self._recipe_id, self._bucket, self._chunk, self._seed = lake, model, recipe_id, bucket, chunk, seed
         self._finished: list[Completion] = []
 
-    def add(self, completion: Completion) -> None:
-        """Take one in, and write a chunk if that makes one."""
-        query_id = completion.query_id
-        self._unfinished.setdefault(query_id, []).append(completion)
-        self._left[query_id] -= 1
-        if not self._left[query_id]:
-            self._finished += self._unfinished.pop(query_id)
-            if len(self._finished) >= self._chunk:
-                self._write()
+    def add(self, completions: Sequence[Completion]) -> None:
+        """Take these in, and write what makes whole chunks."""
+        self._finished += completions
+        while len(self._finished) >= self._chunk:
+            self._write(self._finished[: self._chunk])
+            self._finished = self._finished[self._chunk :]
 
     def finish(self) -> None:
         """Write what is left."""
-        for completions in self._unfinished.values():
-            self._finished += completions
-        self._write()
+        if self._finished:
+            self._write(self._finished)
+            self._finished = []
 
-    def _write(self) -> None:
-        completions = sorted(self._finished, key=lambda one: (one.query_id, one.sample))
-        self._finished = []
-        if not completions:
-            return
-        keys = [(one.query_id, one.sample) for one in completions]
+    def _write(self, completions: Sequence[Completion]) -> None:
+        completions = sorted(completions, key=lambda one: (one.query_id, one.sample))
         rows = {
             "query_id": [one.query_id for one in completions],
             "model": self._model,
             "recipe": self._recipe_id,
             "bucket": self._bucket.label,
             "sample": [one.sample for one in completions],
-            "seed": [self._seeds[key] for key in keys],
+            "seed": [sample_seed(self._seed, one.query_id, self._model, self._recipe_id, one.sample) for one in completions],
             "text": [one.text for one in completions],
             "finish_reason": [one.finish_reason for one in completions],
             "prompt_tokens": [one.prompt_tokens for one in completions],
             "completion_tokens": [one.completion_tokens for one in completions],
             "latency_s": [one.latency_s for one in completions],
+            "first_token_s": [one.first_token_s for one in completions],
         }
+        keys = [(one.query_id, one.sample) for one in completions]
         folder = f"{generation_folder(self._model, self._recipe_id)}/bucket={self._bucket.label}"
         path = f"{folder}/{fingerprint(keys)}.parquet".removeprefix(f"{GENERATIONS.name}/")
         write_table(self._lake, GENERATIONS, pl.DataFrame(rows, schema_overrides=GENERATIONS.schema), path)
@@ -143,14 +144,20 @@ class _Reporter:
         self._done = self._tokens = 0
         self._began = self._reported = time.monotonic()
 
-    def add(self, completion: Completion) -> None:
-        """Count one completion."""
-        self._done += 1
-        self._tokens += completion.completion_tokens
-        now = time.monotonic()
-        if self._progress is None or (now - self._reported < _SECONDS_BETWEEN_REPORTS and self._done < self._wanted):
-            return
-        self._reported = now
-        seconds = max(now - self._began, 1e-9)
-        left = (self._wanted - self._done) * seconds / self._done
-        self._progress(Progress(self._done, self._wanted, self._tokens / seconds, left))
+    def add(self, completions: Sequence[Completion]) -> None:
+        """Count completions."""
+        self._done += len(completions)
+        self._tokens += sum(one.completion_tokens for one in completions)
+        if time.monotonic() - self._reported >= _SECONDS_BETWEEN_REPORTS:
+            self._report(self._wanted)
+
+    def finish(self) -> None:
+        """All that was wanted is there."""
+        self._report(self._done)
+
+    def _report(self, wanted: int) -> None:
+        self._reported = time.monotonic()
+        if self._progress is not None:
+            seconds = max(self._reported - self._began, 1e-9)
+            left = (wanted - self._done) * seconds / max(self._done, 1)
+            self._progress(Progress(self._done, wanted, self._tokens, self._tokens / seconds, left))

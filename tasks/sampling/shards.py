@@ -11,6 +11,7 @@ import polars as pl
 from tasks.config import Model, Sampling
 from tasks.lake.buckets import Bucket, buckets
 from tasks.lake.files import Lake
+from tasks.sampling.adaptive import Decided
 from tasks.sampling.plan import missing
 from tasks.sampling.recipe import Recipe, recipe_of
 
@@ -51,8 +52,9 @@ def in_shard(queries: pl.DataFrame, shard: Shard) -> pl.DataFrame:
     return queries.filter(shard.bucket.holds() & pl.col("benchmark").is_in(shard.benchmarks)).sort("query_id")
 
 
-def lacking(lake: Lake, shards: Sequence[Shard], queries: pl.DataFrame, k: int) -> list[tuple[Shard, int]]:
-    """How many samples each shard still lacks."""
+def lacking(lake: Lake, shards: Sequence[Shard], queries: pl.DataFrame, k: int, decided: Decided | None = None) -> list[tuple[Shard, int]]:
+    """How many samples each shard still lacks; at most so many where sampling stops once a vote is `decided`."""
     return [
-        (shard, missing(lake, shard.model, shard.recipe, shard.bucket, in_shard(queries, shard)["query_id"], k).height) for shard in shards
+        (shard, missing(lake, shard.model, shard.recipe, shard.bucket, in_shard(queries, shard)["query_id"], k, decided).height)
+        for shard in shards
     ]

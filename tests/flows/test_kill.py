@@ -33,7 +33,7 @@ def files(lake: Path) -> dict[Path, int]:
 
 
 def samples(lake: Path) -> pl.DataFrame:
-    frame = pl.scan_parquet(f"{lake}/generations/**/*.parquet", hive_partitioning=True).drop("latency_s").collect()
+    frame = pl.scan_parquet(f"{lake}/generations/**/*.parquet", hive_partitioning=True).drop("latency_s", "first_token_s").collect()
     return frame.sort("model", "query_id", "sample")
 
 

@@ -22,7 +22,8 @@ from tasks.lake.tables import GENERATIONS, SCORES, TABLES, check, empty
 def generations(query_id: str = "00", sample: int = 0, text: str = "11", model: str = "m/1") -> pl.DataFrame:
     row = {"query_id": query_id, "model": model, "recipe": "r1", "bucket": "00-of-01", "sample": sample, "seed": 1, "text": text}
     return pl.DataFrame(
-        [row | dict.fromkeys(("finish_reason", "prompt_tokens", "completion_tokens", "latency_s"))], schema=GENERATIONS.schema
+        [row | dict.fromkeys(("finish_reason", "prompt_tokens", "completion_tokens", "latency_s", "first_token_s"))],
+        schema=GENERATIONS.schema,
     )
 
 

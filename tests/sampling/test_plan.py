@@ -27,7 +27,8 @@ def write(lake: Lake, keys: set[tuple[str, int]], count: int, model: str = "m", 
         part = rows.filter(bucket.holds())
         if part.is_empty():
             continue
-        nothing = {"seed": None, "finish_reason": None, "prompt_tokens": None, "completion_tokens": None, "latency_s": None}
+        nothing = {"seed": None, "finish_reason": None, "prompt_tokens": None, "completion_tokens": None}
+        nothing |= {"latency_s": None, "first_token_s": None}
         named = {"model": model, "recipe": recipe, "bucket": bucket.label, "text": ""}
         frame = part.with_columns(**{name: pl.lit(value) for name, value in (nothing | named).items()})
         path = f"model={model}/recipe={recipe}/bucket={bucket.label}/{fingerprint(sorted(keys))}.parquet"

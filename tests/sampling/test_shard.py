@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -16,7 +16,8 @@ from tasks.errors import UserError
 from tasks.lake.buckets import Bucket, buckets
 from tasks.lake.files import Lake, read_table
 from tasks.lake.tables import GENERATIONS
-from tasks.sampling.engines import Completion, Request, Sampler, open_sampler
+from tasks.sampling.engines import Completion, Failure, Request, open_sampler
+from tasks.sampling.engines.sampler import Sampler
 from tasks.sampling.plan import missing
 from tasks.sampling.recipe import recipe_of
 from tasks.sampling.sample import Progress, sample_shard
@@ -33,22 +34,25 @@ class Echo:
 
     def __init__(self, fails_after: int = 10**9) -> None:
         self.asked: list[Request] = []
+        self.waiting: list[Request] = []
         self.left = fails_after
 
-    def sample(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        for request in requests:
-            if self.left == 0:
-                raise RuntimeError("the engine failed")
-            self.left -= 1
-            self.asked.append(request)
-            yield Completion(request.query_id, request.sample, f"{request.prompt} {request.seed}", "stop", 3, 2, 0.1)
+    def room(self) -> int:
+        return 10 - len(self.waiting)
+
+    def add(self, requests: Sequence[Request]) -> None:
+        self.waiting += requests
+
+    def step(self) -> list[Completion | Failure]:
+        done, self.waiting = self.waiting[:3], self.waiting[3:]
+        if self.left == 0:
+            raise RuntimeError("the engine failed")
+        done = done[: self.left]
+        self.left -= len(done)
+        self.asked += done
+        return [Completion(one.query_id, one.sample, f"{one.prompt} {one.seed}", "stop", 3, 2, 0.1) for one in done]
 
     def close(self) -> None: ...
-
-    def __enter__(self) -> "Echo":
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +62,19 @@ def sampler(tiny_model: Model) -> Iterator[Sampler]:
 
 
 def shard(
-    lake: Lake, sampler: Sampler, model: Model, queries: pl.DataFrame, k: int, bucket: Bucket = WHOLE, chunk: int = 50, **more: object
+    lake: Lake,
+    sampler: Sampler | Echo,
+    model: Model,
+    queries: pl.DataFrame,
+    k: int,
+    bucket: Bucket = WHOLE,
+    chunk: int = 50,
+    **more: object,
 ) -> list[str]:
     recipe = recipe_of(model, TEMPLATE, SAMPLING)
+    if isinstance(sampler, Echo):
+        with Sampler(lambda: sampler) as opened:
+            return shard(lake, opened, model, queries, k, bucket, chunk, **more)
     return sample_shard(lake, sampler, model.name, recipe, bucket, queries, k, 0, chunk, **more)  # type: ignore[arg-type]
 
 
@@ -137,12 +151,11 @@ def test_a_new_query_costs_itself(lake: Lake, tiny_model: Model, make_queries: Q
     assert {request.query_id for request in engine.asked} == set(make_queries(11)["query_id"]) - set(make_queries(10)["query_id"])
 
 
-def test_chunks_hold_whole_queries_and_are_written_as_they_fill(lake: Lake, tiny_model: Model, make_queries: Queries) -> None:
+def test_chunks_are_written_as_they_fill(lake: Lake, tiny_model: Model, make_queries: Queries) -> None:
     with pytest.raises(RuntimeError, match="the engine failed"):
         shard(lake, Echo(fails_after=47), tiny_model, make_queries(20), 4, chunk=10)
     files = [pl.read_parquet(lake.location(file)) for file in lake.files("generations")]
-    assert sorted(len(file) for file in files) == [11, 12, 12, 12]  # the last one is what was there when it failed
-    assert sum((file.group_by("query_id").len()["len"] == 4).all() for file in files) == 3
+    assert sorted(len(file) for file in files) == [7, 10, 10, 10, 10]  # the first one is what was there when it failed
     engine = Echo()
     shard(lake, engine, tiny_model, make_queries(20), 4, chunk=10)
     assert len(engine.asked) == 80 - 47
@@ -170,18 +183,18 @@ def test_progress_ends_with_everything_done(lake: Lake, tiny_model: Model, make_
 
 def test_a_template_that_fails_samples_nothing(lake: Lake, tiny_model: Model, make_queries: Queries) -> None:
     engine = Echo()
-    with pytest.raises(UserError, match="prompt template"):
-        sample_shard(lake, engine, "babbler", recipe_of(tiny_model, "{{ nothing }}", SAMPLING), WHOLE, make_queries(3), 2, 0, 10)
+    with Sampler(lambda: engine) as opened, pytest.raises(UserError, match="prompt template"):
+        sample_shard(lake, opened, "babbler", recipe_of(tiny_model, "{{ nothing }}", SAMPLING), WHOLE, make_queries(3), 2, 0, 10)
     assert engine.asked == []
 
 
 @pytest.mark.slow
 def test_a_worker_that_is_killed_is_an_error_and_the_next_try_goes_on(lake: Lake, tiny_model: Model, make_queries: Queries) -> None:
+    others = _workers_of(os.getpid())
     with open_sampler(tiny_model, SAMPLING) as sampler:
         completions = sampler.sample([Request("q", sample, "red sun", seed=sample) for sample in range(3000)])
         next(completions)
-        victim = next(iter(sampler._workers.values()))  # type: ignore[attr-defined]
-        os.kill(victim.pid, signal.SIGKILL)
+        os.kill(_youngest(others), signal.SIGKILL)
         with pytest.raises(RuntimeError, match=r"model 'babbler': a process that sampled it ended with exit code -9"):
             list(completions)
         shard(lake, sampler, tiny_model, make_queries(4), 2)
@@ -197,14 +210,17 @@ def test_a_model_that_cannot_be_loaded_is_the_users_error(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_closing_ends_the_workers_and_an_abandoned_stream_leaves_nothing_behind(tiny_model: Model) -> None:
+def test_an_abandoned_stream_leaves_nothing_behind_and_closing_ends_the_workers(tiny_model: Model) -> None:
+    others = _workers_of(os.getpid())
     with open_sampler(tiny_model, SAMPLING) as sampler:
         stream = sampler.sample([Request("q", sample, "red sun", seed=sample) for sample in range(3000)])
         next(stream)
-        workers = [process.pid for process in sampler._workers.values()]  # type: ignore[attr-defined]
         stream.close()  # type: ignore[attr-defined]
-        assert not any(_is_alive(worker) for worker in workers)
         assert [one.query_id for one in sampler.sample([Request("another", 0, "red", seed=1)])] == ["another"]
+        worker = _youngest(others)
+        again = list(sampler.sample([Request("q", sample, "red sun", seed=sample) for sample in range(3000)]))
+        assert len({one.sample for one in again}) == len(again) == 3000
+    _wait_until(lambda: not _is_alive(worker), 10)
 
 
 def test_opening_a_sampler_loads_nothing() -> None:
@@ -235,6 +251,11 @@ def _workers_of(pid: int) -> list[int]:
     for child in below:
         below += [one for one, parent in parents.items() if parent == child]
     return below
+
+
+def _youngest(others: list[int]) -> int:
+    """A worker that is not one of the others."""
+    return max(pid for pid in _workers_of(os.getpid()) if pid not in others)
 
 
 def _is_alive(pid: int) -> bool:

@@ -255,7 +255,9 @@ class Decoder:
             cut = min((text.find(stop) for stop in self.stops if stop in text), default=len(text))
             reason: FinishReason = "stop" if stopped else "length"
             completions.append(
-                Completion(request.query_id, request.sample, text[:cut], reason, len(prompt), count, round(at[count - 1], 6))
+                Completion(
+                    request.query_id, request.sample, text[:cut], reason, len(prompt), count, round(at[count - 1], 6), round(at[0], 6)
+                )
             )
         return completions
 

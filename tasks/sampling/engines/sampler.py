@@ -30,8 +30,8 @@ class Stream:
 
     def __init__(self, sampler: "Sampler") -> None:
         self._sampler = sampler
-        self.arrived: SimpleQueue[list[Completion] | Exception] = SimpleQueue()
-        self.waiting: deque[Request] = deque()  # guarded by the sampler, like `begun`
+        self.arrived: SimpleQueue[list[Completion | Failure] | Exception] = SimpleQueue()
+        self.waiting: deque[Request] = deque()  # guarded by the sampler, like `begun` and `abandoned`
         self.begun = self.abandoned = False
         self._under_way = 0
 
@@ -42,19 +42,29 @@ class Stream:
             self._sampler.enqueue(self, requests)
 
     def __iter__(self) -> Iterator[list[Completion]]:
-        """What has come since, never an empty list, until all that was asked for is there. Raises what the engine raised."""
+        """What has come since, never an empty list, until all that was asked for is there.
+
+        Raises what the engine raised; what it could not draw is raised at the end, when all the rest is there.
+        """
+        failures: list[Failure] = []
         while self._under_way:
-            batch: list[Completion] = []
-            while not batch or not self.arrived.empty():
+            completions: list[Completion] = []
+            error: Exception | None = None
+            while error is None and (not completions or not self.arrived.empty()) and self._under_way:
                 item = self.arrived.get()
                 if isinstance(item, Exception):
-                    if not batch:
-                        raise item
-                    self.arrived.put(item)  # what came before the failure is given out first
-                    break
-                batch += item
-            self._under_way -= len(batch)
-            yield batch
+                    error = item
+                    continue
+                self._under_way -= len(item)
+                completions += (one for one in item if isinstance(one, Completion))
+                failures += (one for one in item if isinstance(one, Failure))
+            if completions:
+                yield completions
+            if error is not None:
+                raise error
+        if failures:
+            first = failures[0].error
+            raise first if len(failures) == 1 else type(first)(f"{len(failures):,} samples could not be drawn, the first because: {first}")
 
     def __enter__(self) -> Self:
         """The stream itself."""
@@ -150,14 +160,14 @@ class Sampler:
                 self._thread = None
                 if isinstance(error, ModelUnusable):
                     self._unusable = error
-                for stream in {id(one): one for one in [*self._streams, *self._open.values()]}.values():
+                for stream in {*self._streams, *self._open.values()}:
                     stream.waiting.clear()
                     stream.arrived.put(error)
                 self._streams.clear()
                 self._open.clear()
 
     def _feed(self, engine: Engine) -> bool:
-        """Give the engine what it has room for; wait if there is nothing at all to do. False: time to close."""
+        """Give the engine what it has room for; wait if there is nothing at all to do. Returns False when it is time to close."""
         requests: list[Request] = []
         with self._changed:
             self._changed.wait_for(lambda: self._closing or self._streams or self._open)
@@ -173,7 +183,8 @@ class Sampler:
                     if other is None:
                         requests.append(request)
                     elif not other.abandoned:
-                        stream.arrived.put(ValueError(f"sample {request.sample} of query {request.query_id} is asked for twice at once"))
+                        error = ValueError("it is asked for twice at the same time")
+                        stream.arrived.put([Failure(request.query_id, request.sample, error)])
                         continue
                     # A shard that is tried again gets what it asked for the first time.
                     self._open[request.query_id, request.sample] = stream
@@ -184,16 +195,9 @@ class Sampler:
         return True
 
     def _hand_out(self, finished: Sequence[Completion | Failure]) -> None:
-        of_stream: dict[int, tuple[Stream, list[Completion]]] = {}
-        failed: list[tuple[Stream, Exception]] = []
+        of_stream: dict[Stream, list[Completion | Failure]] = {}
         with self._changed:
             for one in finished:
-                stream = self._open.pop((one.query_id, one.sample))
-                if isinstance(one, Failure):
-                    failed.append((stream, one.error))
-                else:
-                    of_stream.setdefault(id(stream), (stream, []))[1].append(one)
-        for stream, completions in of_stream.values():
-            stream.arrived.put(completions)
-        for stream, error in failed:
-            stream.arrived.put(error)
+                of_stream.setdefault(self._open.pop((one.query_id, one.sample)), []).append(one)
+        for stream, items in of_stream.items():
+            stream.arrived.put(items)

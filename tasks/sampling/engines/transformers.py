@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, cast
+from typing import Any
 
 from tasks.config import Model, Sampling
 from tasks.errors import ModelUnusable
@@ -67,10 +67,11 @@ class TransformersEngine:
                 self._send(worker, self._batches.popleft())
                 self._busy.add(worker)
         finished: list[Completion | Failure] = []
-        for worker in wait(list(self._busy), _PATIENCE) if self._busy else []:
-            kind, content = self._receive(cast(Connection, worker))
+        ready = wait(list(self._busy), _PATIENCE) if self._busy else []
+        for worker in [worker for worker in self._busy if worker in ready]:
+            kind, content = self._receive(worker)
             if kind == "done":
-                self._busy.remove(cast(Connection, worker))
+                self._busy.remove(worker)
             else:
                 finished += content
         return finished

@@ -1,0 +1,131 @@
+"""The flows as deployments (`infra/prefect.yaml`): small parameters that a person can read and change in the UI.
+
+    refresh       the whole DAG on a CPU worker; sampling is launched as flow runs of `sample-model`
+    sample-model  one model, or one replica of it, on a GPU worker
+    evaluate      everything but sampling
+
+Retry does only what failed. In the parent each launch is a task whose result is kept: those that completed are not launched
+again. A launch is known to Prefect by its task run and how often that ran, so the same try is never started twice, and the
+next try is a new flow run, which draws only what the lake lacks.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from prefect import Task, flow, task, unmapped
+from prefect.client.schemas.objects import FlowRun, State, TaskRun
+from prefect.context import TaskRunContext
+from prefect.deployments import run_deployment
+from prefect.futures import wait
+from prefect.runtime import flow_run
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.refresh import everything
+from flows.sampling import AT_ONCE, sample_shards
+from flows.secrets import load_secrets
+from tasks import steps
+from tasks.config import Model, RunFile, load_run
+from tasks.errors import ShardsFailed
+
+logger = logging.getLogger("manyminds")
+
+
+def _run_name() -> str:
+    return f"{flow_run.flow_name} {Path(flow_run.parameters['file']).stem}"
+
+
+def _load(file: str, lake: str | None, settings: Sequence[str]) -> RunFile:
+    run = load_run(file, settings=settings, lake=lake)
+    load_secrets(run)
+    return run
+
+
+@flow(name="refresh", flow_run_name=_run_name)
+def refresh(file: str, lake: str | None = None, settings: list[str] | None = None, sample_with: str = "sample-model/sample-model") -> str:
+    """Sample what is missing on workers, then redo what that changes. Returns where the report is.
+
+    Args:
+        file: the run file, as the workers see it.
+        lake: instead of the run file's.
+        settings: "key=value" each, as if they stood in the run file.
+        sample_with: the deployment that samples a model.
+    """
+    run = _load(file, lake, settings or [])
+
+    def sample_on_workers(run: RunFile, queries: list[str]) -> None:
+        pairs = [(model, replica) for model in run.models for replica in range(model.replicas)]
+        parameters = [
+            {"file": file, "lake": lake, "settings": settings, "model": model.name, "queries": queries, "replica": replica}
+            for model, replica in pairs
+        ]
+        launches = steps.stored(run, launch).map(unmapped(run), [model for model, _ in pairs], parameters, unmapped(sample_with))
+        wait(list(launches))
+        failed = [launched.state.result(raise_on_failure=False) for launched in launches if not launched.state.is_completed()]
+        if failed:
+            raise ShardsFailed("\n".join(str(error) for error in failed))
+
+    return everything(run, sample_on_workers)
+
+
+def _was_lost(_: Task[Any, Any], __: TaskRun, state: State[Any]) -> bool:
+    """A worker that was killed says nothing about the next one. Shards that failed have been tried three times already."""
+    return not isinstance(state.result(raise_on_failure=False), ShardsFailed)
+
+
+@task(
+    task_run_name="launch {model.name}",
+    persist_result=True,
+    result_serializer="json",
+    retries=1,
+    retry_delay_seconds=30,
+    retry_condition_fn=_was_lost,
+)
+def launch(run: RunFile, model: Model, parameters: dict[str, Any], sample_with: str) -> str:
+    """Sample a model in a flow run of its own, on a worker, if it lacks anything. Returns what came of it; raises ShardsFailed.
+
+    The one retry waits: a flow run that starts while the process of the one before is still ending was seen to crash.
+    """
+    if not any(lacking for _, lacking in steps.plan.fn(run, model, parameters["queries"])):
+        return "nothing to draw"
+    this = TaskRunContext.get()
+    assert this is not None
+    child = cast(
+        FlowRun,
+        run_deployment(
+            sample_with,
+            parameters=parameters,
+            flow_run_name=f"sample {model.name}",
+            idempotency_key=f"{this.task_run.id}-{this.task_run.run_count}",
+        ),
+    )
+    if child.state is not None and child.state.is_completed():
+        return f"{child.name} ({child.id})"
+    message = f"{model.name}: {(child.state and child.state.message) or 'the flow run has no state'}"
+    raise ShardsFailed(message) if child.state is not None and child.state.is_failed() else RuntimeError(message)
+
+
+@flow(name="sample-model", flow_run_name="sample {model}", task_runner=ThreadPoolTaskRunner(max_workers=AT_ONCE))  # type: ignore[arg-type]
+def sample_model(
+    file: str, model: str, queries: list[str], lake: str | None = None, settings: list[str] | None = None, replica: int = 0
+) -> State[Any]:
+    """Sample what a model, or a replica of it, lacks.
+
+    Args:
+        file: the run file, as the workers see it.
+        model: as named there.
+        queries: the files of the table, as paths in the lake.
+        lake: instead of the run file's.
+        settings: "key=value" each, as if they stood in the run file.
+        replica: which of the model's replicas this is, from 0.
+    """
+    run = _load(file, lake, settings or [])
+    replicas = next(member.replicas for member in run.models if member.name == model)
+    return sample_shards(run, model, queries, replica, replicas)
+
+
+@flow(name="evaluate", flow_run_name=_run_name)
+def evaluate(file: str, lake: str | None = None, settings: list[str] | None = None) -> str:
+    """Redo everything but sampling, from the samples that are there. Returns where the report is."""
+    return everything(_load(file, lake, settings or []), lambda run, queries: None)
