@@ -17,7 +17,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from tasks import steps
 from tasks.config import RunFile
-from tasks.errors import ShardsFailed, UserError
+from tasks.errors import ModelUnusable, ShardsFailed, UserError
 from tasks.sampling.engines import open_sampler
 
 AT_ONCE = 2
@@ -58,5 +58,7 @@ def sample_shards(run: RunFile, model: str, queries: Sequence[str], replica: int
     if not errors:
         return Completed(message=f"{model} is sampled")
     failed = "\n".join(f"sample {shard}: {error}" for shard, error in errors.items())
+    if unusable := next((error for error in errors.values() if isinstance(error, ModelUnusable)), None):
+        failed = f"sample {model}: {unusable}"  # every shard says the same
     kind = UserError if all(isinstance(error, UserError) for error in errors.values()) else ShardsFailed
     return Failed(message=failed, data=kind(failed))

@@ -1,14 +1,16 @@
 """The decode loop: each ending of a text, agreement with `generate`, and independence of the company that a sample is in."""
 
+import functools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from tasks.config import Model, Sampling
 from tasks.errors import UserError
-from tasks.sampling.engines import Completion, Request, decoding
+from tasks.sampling.engines import Completion, Failure, Request, decoding
 from tasks.sampling.engines.decoding import Decoder
 
 PROMPTS = ["red", "the sun is", "one two three cat dog sun moon is not the a of", "blue ?", "a cat is not a dog .", "green green"]
@@ -27,7 +29,7 @@ def requests_for(prompts: Sequence[str], k: int) -> list[Request]:
 
 
 def completions(decoder: Decoder, requests: Sequence[Request]) -> dict[tuple[str, int], Completion]:
-    found = [completion for batch in decoder.sample(requests) for completion in batch]
+    found = [completion for batch in decoder.sample(requests) for completion in batch if isinstance(completion, Completion)]
     assert sorted((one.query_id, one.sample) for one in found) == sorted((one.query_id, one.sample) for one in requests)
     return {(one.query_id, one.sample): one for one in found}
 
@@ -197,3 +199,38 @@ def test_a_hub_model_that_cannot_be_reached_is_the_users_error(monkeypatch: pyte
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match="model 'm': no-such-organisation/no-such-model cannot be loaded: it is no folder here"):
         Decoder(Model(name="m", path="no-such-organisation/no-such-model"), Sampling(), "cpu")
+
+
+def runs_out_above(decoder: Decoder, rows: int) -> list[int]:
+    """A GPU with room for so many rows, at the edge where the model is called; returns the sizes that were tried."""
+    forward, tried = decoder.model.forward, []
+
+    @functools.wraps(forward)
+    def limited(**inputs: Any) -> Any:
+        tried.append(len(inputs["input_ids"]))
+        if tried[-1] > rows:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return forward(**inputs)
+
+    decoder.model.forward = limited
+    return tried
+
+
+def test_where_memory_runs_out_batches_are_halved_and_texts_stay(tiny_model: Model) -> None:
+    requests = requests_for(PROMPTS, 8)
+    expected = texts(Decoder(tiny_model, Sampling(max_new_tokens=20), "cpu"), requests)
+    decoder = Decoder(tiny_model, Sampling(max_new_tokens=20), "cpu")
+    tried = runs_out_above(decoder, 13)
+    assert texts(decoder, requests) == expected
+    assert decoder.most_rows <= 13
+    again = len(tried)
+    assert texts(decoder, requests) == expected
+    assert max(tried[again:]) <= 13, "the size that memory has room for is not learnt again"
+
+
+def test_a_sample_that_does_not_fit_alone_fails_alone_and_says_what_to_do(tiny_model: Model) -> None:
+    decoder = Decoder(tiny_model, Sampling(max_new_tokens=20), "cpu")
+    runs_out_above(decoder, 0)
+    found = [one for batch in decoder.sample(requests_for(PROMPTS, 2)) for one in batch]
+    assert len(found) == 2 * len(PROMPTS) and all(isinstance(one, Failure) for one in found)
+    assert "max_new_tokens" in str(found[0].error)  # type: ignore[union-attr]

@@ -25,13 +25,13 @@ from transformers.utils import logging as transformers_logging
 
 from tasks.config import Model, Sampling
 from tasks.errors import ModelUnusable
-from tasks.sampling.engines import Completion, FinishReason, Request
+from tasks.sampling.engines import Completion, Failure, FinishReason, Request
 from tasks.sampling.engines.cache import can_be_copied, expand, select
 from tasks.sampling.engines.draw import Drawn, draw
 from tasks.sampling.engines.loading import why_not_loaded
 
 TOLERANCE = 1e-3  # in a logit
-_ROWS = 512  # of a batch: more are hardly faster
+_ROWS = 512  # more are hardly faster
 _CPU_CACHE_BYTES = 2**30
 _DROP_AT = 0.75  # of the rows are live: then the others are dropped
 
@@ -69,14 +69,18 @@ class Decoder:
         self.tokenizer, self.model = _load(model, self.device)
         self.tolerance = TOLERANCE if self.model.dtype == torch.float32 else 0.0
         self.context: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        self.most_rows = _ROWS  # of a batch; less once memory has run out
         self.stops = [stop for stop in sampling.stop_strings if stop]
         self.end_ids = torch.tensor(sorted(self._end_ids()), device=self.device)
         self.accepts = set(inspect.signature(self.model.forward).parameters)
         self._check_cache()
 
     @torch.inference_mode()
-    def sample(self, requests: Sequence[Request]) -> Iterator[list[Completion]]:
-        """Lists of completions as they finish; all requests are answered."""
+    def sample(self, requests: Sequence[Request]) -> Iterator[list[Completion | Failure]]:
+        """Lists of completions as they finish; all requests are answered.
+
+        Where memory runs out, a batch is halved; a request for which it does not suffice alone is answered with a Failure.
+        """
         prompts = self._encode([request.prompt for request in requests])
         fits = [self.context is None or len(ids) < self.context for ids in prompts]
         over_long = [(request, ids) for request, ids, fit in zip(requests, prompts, fits, strict=True) if not fit]
@@ -84,11 +88,24 @@ class Decoder:
             yield [Completion(one.query_id, one.sample, "", "prompt-too-long", len(ids), 0, 0.0) for one, ids in over_long]
         rows = [(ids, request) for request, ids, fit in zip(requests, prompts, fits, strict=True) if fit]
         rows.sort(key=lambda row: (-len(row[0]), row[0]))  # samples of a prompt together, and little padding
-        start = 0
-        while start < len(rows):
-            size = self._batch_size(len(rows[start][0]))
-            yield from self._sample_batch(rows[start : start + size])
-            start += size
+        while rows:
+            batch = rows[: min(self.most_rows, self._batch_size(len(rows[0][0])))]
+            answered: set[tuple[str, int]] = set()
+            try:
+                for completions in self._sample_batch(batch):
+                    answered |= {(one.query_id, one.sample) for one in completions}
+                    yield [*completions]
+            except torch.OutOfMemoryError as error:
+                self.most_rows = max(1, len(batch) // 2)
+                if len(batch) == 1:
+                    yield [self._too_large(batch[0][1], error)]
+                    answered = {(batch[0][1].query_id, batch[0][1].sample)}
+            rows = [row for row in batch if (row[1].query_id, row[1].sample) not in answered] + rows[len(batch) :]
+
+    def _too_large(self, request: Request, error: Exception) -> Failure:
+        hint = "set a smaller max_new_tokens, or use a larger GPU or vLLM with tensor_parallel"
+        words = f"model {self.name!r}: memory ran out over a single sample ({str(error).splitlines()[0]}); {hint}"
+        return Failure(request.query_id, request.sample, RuntimeError(words))
 
     @torch.inference_mode()
     def _check_cache(self) -> None:
