@@ -1,4 +1,4 @@
-"""Where the tables live: a folder or any fsspec URL, in immutable files that are written whole or not at all.
+"""Where the tables live: a folder or a bucket, in immutable files that are written whole or not at all.
 
     LAKE/votes/ledger/03-of-16/5f0c8a….parquet
 
@@ -7,18 +7,19 @@ Files are never changed. A table's new state is new files, after which those it 
 """
 
 import io
-import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
+from typing import Any
 from urllib.parse import quote
 
-import fsspec
 import polars as pl
-from fsspec.implementations.local import LocalFileSystem
 
 from tasks.errors import UserError
 from tasks.lake.fingerprints import fingerprint
+from tasks.lake.folder import Folder
+from tasks.lake.s3 import S3
 from tasks.lake.tables import Table, check, empty
 
 LONGEST_NAME = 200  # bytes; file systems take 255, and "model=" stands before it
@@ -31,80 +32,77 @@ class Lake:
     url: str
 
     @cached_property
-    def _place(self) -> tuple[fsspec.AbstractFileSystem, str]:
-        filesystem, root = fsspec.core.url_to_fs(self.url)
-        if isinstance(filesystem, LocalFileSystem) and filesystem.isfile(root):
-            raise UserError(f"lake {self.url}: is a file; expected a folder, or a name that is free")
-        return filesystem, root.rstrip("/")
+    def _store(self) -> Folder | S3:
+        return S3(self.url) if self.url.startswith("s3://") else Folder(self.url)
 
     @property
-    def filesystem(self) -> fsspec.AbstractFileSystem:
+    def filesystem(self) -> Any:
         """The fsspec filesystem that the lake is on."""
-        return self._place[0]
+        return self._store.filesystem
 
     @property
     def is_local(self) -> bool:
         """Whether the lake is a folder of this machine."""
-        return isinstance(self.filesystem, LocalFileSystem)
+        return self._store.is_local
+
+    @property
+    def scan_options(self) -> dict[str, Any]:
+        """What `polars.scan_parquet` has to be told to read from the lake."""
+        return self._store.scan_options
+
+    def check(self) -> None:
+        """Find out whether the lake can be used, before anything is done. Raises UserError saying what to do."""
+        self._store.check()
 
     def location(self, path: str = "") -> str:
         """The full path or URL of `path`, as Polars, pyarrow and people want it."""
-        filesystem, root = self._place
-        full = f"{root}/{path}".rstrip("/")
-        return full if self.is_local else str(filesystem.unstrip_protocol(full))
+        return self._store.location(path)
 
     def exists(self, path: str) -> bool:
         """Whether the file is there."""
-        filesystem, root = self._place
-        return bool(filesystem.exists(f"{root}/{path}"))
+        return self._store.exists(path)
 
     def files(self, folder: str, ending: str = ".parquet") -> list[str]:
         """Paths of all finished files below `folder`, sorted. A folder that is not there has none."""
-        filesystem, root = self._place
-        found = filesystem.find(f"{root}/{folder}".rstrip("/"))
-        return sorted(path[len(root) + 1 :] for path in found if path.endswith(ending))
+        return sorted(self.changed(folder, ending))
+
+    def changed(self, folder: str, ending: str = ".parquet") -> dict[str, datetime]:
+        """All finished files below `folder` → when each was written."""
+        return {path: when for path, when in self._store.listed(folder).items() if path.endswith(ending)}
+
+    def names(self, folder: str) -> list[str]:
+        """Names of the folders and files directly in `folder`, sorted; what is in those folders is not listed."""
+        return self._store.names(folder)
 
     def read(self, path: str) -> bytes:
         """The file's bytes. Raises FileNotFoundError."""
-        filesystem, root = self._place
-        return bytes(filesystem.cat_file(f"{root}/{path}"))
+        return self._store.read(path)
 
     def write(self, path: str, data: bytes) -> None:
-        """Write the whole file or nothing: a new name and a rename in a folder, one PUT elsewhere."""
-        filesystem, root = self._place
-        full = f"{root}/{path}"
-        if not self.is_local:
-            filesystem.pipe_file(full, data)
-            return
-        filesystem.makedirs(full.rpartition("/")[0], exist_ok=True)
-        unfinished = f"{full}.{uuid.uuid4().hex}.unfinished"
-        try:
-            filesystem.pipe_file(unfinished, data)
-            filesystem.mv(unfinished, full)
-        except BaseException:
-            if filesystem.exists(unfinished):
-                filesystem.rm_file(unfinished)
-            raise
+        """Write the whole file or nothing, over what is there: a new name and a rename in a folder, one PUT on S3."""
+        self._store.write(path, data)
 
-    def remove(self, path: str) -> None:
-        """Remove the file, if it is there."""
-        filesystem, root = self._place
-        if filesystem.exists(f"{root}/{path}"):
-            filesystem.rm_file(f"{root}/{path}")
+    def create(self, path: str, data: bytes) -> None:
+        """The same for a file whose name says what is in it: one that is there stays, and is not written again."""
+        self._store.create(path, data)
+
+    def remove(self, *paths: str) -> None:
+        """Remove the files, those that are there."""
+        self._store.remove(paths)
 
 
-def write_table(lake: Lake, table: Table, frame: pl.DataFrame, path: str) -> str:
+def write_table(lake: Lake, table: Table, frame: pl.DataFrame, path: str, notes: dict[str, str] | None = None) -> str:
     """Check `frame` against the table's schema and write it as one Parquet file below `LAKE/<table>/`.
 
     `path` is the file's, ending in ".parquet", or a folder's, ending in "/": then the file is named by its content, so that
     a step that is redone and comes to the same rows leaves everything downstream as it was. Columns of the path
-    (`Table.hive`) are left out of the file. Returns the path in the lake.
+    (`Table.hive`) are left out of the file. `notes` are put into the file's own metadata. Returns the path in the lake.
     """
     buffer = io.BytesIO()
-    check(table, frame).drop(table.hive).write_parquet(buffer, compression="zstd")
+    check(table, frame).drop(table.hive).write_parquet(buffer, compression="zstd", metadata=notes)
     content = buffer.getvalue()
     full = f"{table.name}/{path}" + (f"{fingerprint(content)}.parquet" if path.endswith("/") else "")
-    lake.write(full, content)
+    lake.create(full, content)
     return full
 
 
@@ -117,43 +115,66 @@ def read_table(lake: Lake, table: Table, paths: Iterable[str] | None = None, col
     files = sorted(paths) if paths is not None else lake.files(table.name)
     if not files:
         return empty(table).select(wanted)
-    try:
-        rows = scan_files(lake, table, files).select(list(dict.fromkeys([*wanted, *table.key]))).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        broken = _first_broken(lake, table, files) or table.name
-        raise UserError(
-            f"{lake.location(broken)}: cannot be read as table {table.name!r}; delete it and run again to make it anew: {error}"
-        ) from error
+    rows = collect(lake, table, files, lambda rows: rows.select(list(dict.fromkeys([*wanted, *table.key]))))
+    if isinstance(rows, Broken):
+        said = f"cannot be read as table {table.name!r}; delete it and run again to make it anew"
+        raise UserError(f"{lake.location(rows.files[0] if rows.files else table.name)}: {said}: {rows.error}")
     return rows.unique(table.key, keep="first", maintain_order=True).select(wanted)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Files that cannot be read, and what Polars said."""
+
+    files: list[str]
+    error: str
+
+
+def collect(lake: Lake, table: Table, files: list[str], query: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame | Broken:
+    """What `query` makes of the files; or which of them are broken, if it fails and not because the lake does not answer.
+
+    Raises OSError, or UserError, if it is the lake that does not answer.
+    """
+    try:
+        return query(scan_files(lake, table, files)).collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        failed = error
+    broken = [file for file in files if is_broken(table, lake.read(file))]  # each by itself: Polars does not say which it was
+    if not broken and isinstance(failed, OSError):
+        raise OSError(f"lake {lake.url}: {table.name} could not be read just now ({type(failed).__name__})")
+    return Broken(broken, str(failed))
 
 
 def scan_files(lake: Lake, table: Table, files: list[str]) -> pl.LazyFrame:
     """The files as one lazy frame with the table's types, columns of the path included."""
     hive = {name: table.columns[name].dtype for name in table.hive}
-    inside = {name: dtype for name, dtype in table.schema.items() if name not in hive}
-    locations = [lake.location(file) for file in files]
-    # A column that the table got after a file was written is null in it: what was paid for stays readable.
     return pl.scan_parquet(
-        locations, schema=inside, missing_columns="insert", hive_partitioning=bool(hive), hive_schema=hive or None, glob=False
+        [lake.location(file) for file in files],
+        **_inside(table),
+        hive_partitioning=bool(hive),
+        hive_schema=hive or None,
+        glob=False,
+        **lake.scan_options,
     )
 
 
-def _first_broken(lake: Lake, table: Table, files: list[str]) -> str | None:
-    """The first of the files that cannot be read by itself, for the message: Polars does not say which it was."""
-    for file in files:
-        try:
-            scan_files(lake, table, [file]).select(table.key).collect()
-        except (pl.exceptions.PolarsError, OSError):
-            return file
-    return None
+def is_broken(table: Table, content: bytes) -> bool:
+    """Whether this is no file of the table: cut off, or something else."""
+    try:
+        pl.scan_parquet(io.BytesIO(content), **_inside(table)).collect()
+    except (pl.exceptions.PolarsError, OSError):
+        return True
+    return False
+
+
+def _inside(table: Table) -> dict[str, Any]:
+    """The types of what stands in a file. A column that the table got later is null in it: what was paid for stays readable."""
+    return {"schema": {name: dtype for name, dtype in table.schema.items() if name not in table.hive}, "missing_columns": "insert"}
 
 
 def keep_only(lake: Lake, folder: str, paths: Iterable[str]) -> None:
     """Make a folder of the lake, for instance a table's, consist of exactly `paths`: remove what an earlier run left."""
-    kept = set(paths)
-    for path in lake.files(folder, ""):
-        if path not in kept:
-            lake.remove(path)
+    lake.remove(*sorted(set(lake.files(folder, "")) - set(paths)))
 
 
 def folder_name(value: str) -> str:

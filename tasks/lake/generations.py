@@ -2,23 +2,35 @@
 
 A bucket's samples may lie in files that were written when the queries were cut into another number of buckets. Such a file
 is found because its label overlaps; it may hold other queries too.
+
+A file that cannot be read (cut off, empty, something else) stops nobody: it is named in the log and left out, so that its
+samples count as missing and are drawn again. Who samples or votes first moves it to `.set-aside/generations/…`.
 """
+
+import logging
+from collections.abc import Callable, Iterable
+
+import polars as pl
 
 from tasks.errors import UserError
 from tasks.lake.buckets import Bucket, parse_bucket
-from tasks.lake.files import Lake, folder_name
-from tasks.lake.tables import GENERATIONS
+from tasks.lake.files import Broken, Lake, collect, folder_name, is_broken
+from tasks.lake.tables import GENERATIONS, empty
+
+logger = logging.getLogger("manyminds")
 
 IMPORTED = "imported"  # the recipe of what was made elsewhere
+SET_ASIDE = ".set-aside"
 
 
 def generation_files(lake: Lake, model: str, recipe_id: str, bucket: Bucket) -> list[str]:
     """Files of this model and recipe that may hold samples of this bucket's queries, sorted.
 
-    Raises UserError for a file that lies under no bucket.
+    Raises UserError for a folder that is no bucket's, or a file that lies beside these folders.
     """
-    files = lake.files(generation_folder(model, recipe_id))
-    return [file for file in files if _bucket_of(lake, file).overlaps(bucket)]
+    folder = generation_folder(model, recipe_id)
+    labels = [label for label in lake.names(folder) if _bucket(lake, folder, label).overlaps(bucket)]
+    return [file for label in labels for file in lake.files(f"{folder}/{label}")]
 
 
 def generation_folder(model: str, recipe_id: str) -> str:
@@ -26,9 +38,49 @@ def generation_folder(model: str, recipe_id: str) -> str:
     return f"{GENERATIONS.name}/model={folder_name(model)}/recipe={folder_name(recipe_id)}"
 
 
-def _bucket_of(lake: Lake, file: str) -> Bucket:
-    folder = file.split("/")[-2]
+def read_generations(lake: Lake, files: Iterable[str], columns: Iterable[str] | None = None, mend: bool = False) -> pl.DataFrame:
+    """Rows of the files, each sample once even if it was written twice; a broken file is left out, and set aside if `mend`."""
+    wanted = list(columns) if columns is not None else list(GENERATIONS.columns)
+    names = list(dict.fromkeys([*wanted, *GENERATIONS.key]))
+    rows, broken = query_generations(lake, files, lambda rows: rows.select(names))
+    if mend:
+        set_aside(lake, broken)
+    return rows.unique(GENERATIONS.key, keep="first", maintain_order=True).select(wanted)
+
+
+def query_generations(lake: Lake, files: Iterable[str], query: Callable[[pl.LazyFrame], pl.LazyFrame]) -> tuple[pl.DataFrame, list[str]]:
+    """What `query` makes of the files that can be read, and the others, which are named in the log.
+
+    Raises UserError if it is not a file that is broken.
+    """
+    readable, left_out = sorted(files), list[str]()
+    while readable:
+        rows = collect(lake, GENERATIONS, readable, query)
+        if not isinstance(rows, Broken):
+            return rows, left_out
+        if not rows.files:
+            raise UserError(f"{lake.location(GENERATIONS.name)}: cannot be read as table {GENERATIONS.name!r}: {rows.error}")
+        for file in rows.files:
+            logger.warning("%s cannot be read: its samples count as missing", lake.location(file))
+        readable, left_out = [file for file in readable if file not in rows.files], left_out + rows.files
+    return query(empty(GENERATIONS).lazy()).collect(), left_out
+
+
+def set_aside(lake: Lake, files: Iterable[str]) -> None:
+    """Move broken files out of the table, to `.set-aside/`. One that somebody else has moved or mended by now is left alone."""
+    for file in files:
+        try:
+            content = lake.read(file)
+        except FileNotFoundError:
+            continue
+        if is_broken(GENERATIONS, content):
+            lake.write(f"{SET_ASIDE}/{file}", content)
+            lake.remove(file)
+            logger.warning("%s is set aside as %s", lake.location(file), lake.location(f"{SET_ASIDE}/{file}"))
+
+
+def _bucket(lake: Lake, folder: str, label: str) -> Bucket:
     try:
-        return parse_bucket(folder.removeprefix("bucket="))
+        return parse_bucket(label.removeprefix("bucket="))
     except UserError as error:
-        raise UserError(f"{lake.location(file)}: {error}") from error
+        raise UserError(f"{lake.location(f'{folder}/{label}')}: {error}") from error

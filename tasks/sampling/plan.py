@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from tasks.lake.buckets import Bucket
-from tasks.lake.files import Lake, read_table
-from tasks.lake.generations import generation_files
-from tasks.lake.tables import GENERATIONS
+from tasks.lake.files import Lake
+from tasks.lake.generations import generation_files, read_generations
 from tasks.sampling.adaptive import Decided
 
 Queries = pl.Series | Sequence[str]
@@ -21,16 +20,18 @@ def missing(
 ) -> pl.DataFrame:
     """Samples 0 … k-1 of these queries that the lake does not have: columns `query_id`, `sample` (Int32), sorted.
 
-    `query_ids`: queries of this bucket. With `decided`, a query whose vote can no longer change lacks nothing. Raises UserError
-    naming a file that cannot be read.
+    `query_ids`: queries of this bucket. With `decided`, a query whose vote can no longer change lacks nothing.
     """
     return lacking_beside(present(lake, model, recipe_id, bucket, with_text=decided is not None), query_ids, k, decided)
 
 
-def present(lake: Lake, model: str, recipe_id: str, bucket: Bucket, with_text: bool) -> pl.DataFrame:
-    """What the lake has of this bucket, and perhaps of others: columns `query_id`, `sample` and, if wanted, `text`."""
+def present(lake: Lake, model: str, recipe_id: str, bucket: Bucket, with_text: bool, mend: bool = False) -> pl.DataFrame:
+    """What the lake has of this bucket, and perhaps of others: columns `query_id`, `sample` and, if wanted, `text`.
+
+    A file that cannot be read is left out, and set aside if `mend`.
+    """
     columns = ["query_id", "sample", "text"] if with_text else ["query_id", "sample"]
-    return read_table(lake, GENERATIONS, generation_files(lake, model, recipe_id, bucket), columns)
+    return read_generations(lake, generation_files(lake, model, recipe_id, bucket), columns, mend)
 
 
 def lacking_beside(there: pl.DataFrame, query_ids: Queries, k: int, decided: Decided | None) -> pl.DataFrame:

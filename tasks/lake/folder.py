@@ -1,0 +1,90 @@
+"""A lake in a folder of this machine, or on any other filesystem that fsspec knows.
+
+A file is written under another name and then renamed, so that nobody ever sees half of it.
+"""
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from tasks.errors import UserError
+
+
+class Folder:
+    """The files in a folder. Paths are relative to it."""
+
+    def __init__(self, url: str) -> None:
+        self.filesystem, root = fsspec.core.url_to_fs(url)
+        self._root = root.rstrip("/")
+        self.is_local = isinstance(self.filesystem, LocalFileSystem)
+        if self.is_local and self.filesystem.isfile(self._root):
+            raise UserError(f"lake {url}: is a file; expected a folder, or a name that is free")
+
+    def location(self, path: str) -> str:
+        """The full path, or URL, of `path`."""
+        full = f"{self._root}/{path}".rstrip("/")
+        return full if self.is_local else str(self.filesystem.unstrip_protocol(full))
+
+    def check(self) -> None:
+        """A folder is made when the first file is written."""
+
+    def exists(self, path: str) -> bool:
+        """Whether the file is there."""
+        return bool(self.filesystem.exists(f"{self._root}/{path}"))
+
+    def listed(self, folder: str) -> dict[str, datetime]:
+        """Every file below `folder` → when it was written."""
+        found = self.filesystem.find(f"{self._root}/{folder}".rstrip("/"), detail=True)
+        return {path[len(self._root) + 1 :]: _moment(entry.get("mtime", entry.get("created"))) for path, entry in found.items()}
+
+    def names(self, folder: str) -> list[str]:
+        """Names of the folders and files directly in `folder`, sorted. A folder that is not there has none."""
+        try:
+            found = self.filesystem.ls(f"{self._root}/{folder}", detail=False)
+        except FileNotFoundError:
+            return []
+        return sorted(path.rstrip("/").rpartition("/")[2] for path in found)
+
+    def read(self, path: str) -> bytes:
+        """The file's bytes. Raises FileNotFoundError."""
+        return bytes(self.filesystem.cat_file(f"{self._root}/{path}"))
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write the whole file or nothing, over what is there."""
+        full = f"{self._root}/{path}"
+        if not self.is_local:
+            self.filesystem.pipe_file(full, data)
+            return
+        self.filesystem.makedirs(full.rpartition("/")[0], exist_ok=True)
+        unfinished = f"{full}.{uuid.uuid4().hex}.unfinished"
+        try:
+            self.filesystem.pipe_file(unfinished, data)
+            self.filesystem.mv(unfinished, full)
+        except BaseException:
+            if self.filesystem.exists(unfinished):
+                self.filesystem.rm_file(unfinished)
+            raise
+
+    def create(self, path: str, data: bytes) -> None:
+        """Write the whole file or nothing; a file that is there already stays as it is."""
+        if not self.exists(path):
+            self.write(path, data)
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Remove these files, those that are there."""
+        for path in paths:
+            if self.exists(path):
+                self.filesystem.rm_file(f"{self._root}/{path}")
+
+    @property
+    def scan_options(self) -> dict[str, Any]:
+        """What `polars.scan_parquet` has to be told: nothing."""
+        return {}
+
+
+def _moment(when: float | datetime | None) -> datetime:
+    return when if isinstance(when, datetime) else datetime.fromtimestamp(when or 0, UTC)
