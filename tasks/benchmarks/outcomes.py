@@ -94,7 +94,7 @@ def _votes(rows: pl.DataFrame) -> pl.DataFrame:
             ambiguous=(pl.col("success_rate") > 0) & (pl.col("success_rate") <= 0.5),
             **{
                 name: pl.lit(None, dtype=tables.VOTES.schema[name])
-                for name in ("k", "answers", "majority", "agreement", "runner_up", "valid")
+                for name in ("k", "wanted", "stop", "answers", "majority", "agreement", "runner_up", "valid", "completion_tokens")
             },
         )
     )

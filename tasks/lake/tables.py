@@ -73,6 +73,7 @@ GENERATIONS = Table(
     hive=("model", "recipe", "bucket"),
 )
 
+# "Censored": where sampling stopped early, of the samples drawn; those that were not drawn might have changed it, but not the majority.
 VOTES = Table(
     "votes",
     {
@@ -80,14 +81,22 @@ VOTES = Table(
         "model": Column(pl.String, "the model"),
         "recipe": Column(pl.String, "hash of the recipe; 'imported' for outcomes made elsewhere"),
         "k": Column(pl.Int32, "samples drawn; null for imported outcomes", nullable=True),
+        "wanted": Column(pl.Int32, "samples that were to be drawn at most; null for imports", nullable=True),
+        "stop": Column(
+            pl.String,
+            "why no more were drawn: all (as many as wanted), decided (no other answer could win any more), incomplete (it could); "
+            "null for imports",
+            nullable=True,
+        ),
         "answers": Column(TEXTS, "what was read from each sample, in order; null where nothing could be read", nullable=True),
         "majority": Column(pl.String, "the most frequent answer; ties go to the one seen first; null if none could be read", nullable=True),
-        "agreement": Column(pl.Float64, "share of the valid samples that voted for the majority, 0 … 1", nullable=True),
+        "agreement": Column(pl.Float64, "share of the valid samples that voted for the majority, 0 … 1; censored", nullable=True),
         "runner_up": Column(pl.String, "the second most frequent answer", nullable=True),
         "valid": Column(pl.Int32, "samples from which an answer could be read", nullable=True),
         "correct": Column(pl.Boolean, "the majority equals gold (imported outcomes: score above one half)"),
-        "success_rate": Column(pl.Float64, "share of all samples equal to gold (imported outcomes: the score), 0 … 1"),
-        "ambiguous": Column(pl.Boolean, "the majority did not win outright: it tied, or has less than half of the valid samples"),
+        "success_rate": Column(pl.Float64, "share of all samples equal to gold (imported outcomes: the score), 0 … 1; censored"),
+        "ambiguous": Column(pl.Boolean, "the majority did not win outright: tied, or below half of the valid samples; censored"),
+        "completion_tokens": Column(pl.Float64, "mean tokens generated for one sample", nullable=True),
         "cost_usd": Column(pl.Float64, "mean cost of one sample, US dollars", nullable=True),
         "latency_s": Column(pl.Float64, "mean latency of one sample, seconds", nullable=True),
     },

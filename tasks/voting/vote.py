@@ -7,14 +7,15 @@ Self-consistency (Wang et al., arXiv 2203.11171), as in arXiv 2405.00467 but for
 wins, a tie goes to the answer seen first (lowest sample), and all samples count for `success_rate`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import polars as pl
 
 from tasks.config import Price
 from tasks.errors import UserError
 from tasks.lake import tables
-from tasks.voting.answers import READERS, Reader
+from tasks.voting.answers import with_answers
+from tasks.voting.tally import first_undrawn, is_decided, tally
 
 _VOTER = ["query_id", "model", "recipe"]
 
@@ -25,7 +26,7 @@ def vote(generations: pl.DataFrame, queries: pl.DataFrame, k: int | None = None,
     Args:
         generations: rows of the table, in any order. A sample that is there twice counts once.
         queries: rows of the table; generations of other queries are left out.
-        k: only samples below k vote; None: all of them. Column `k` says how many there were.
+        k: only samples below k vote; None: all of them. Column `k` says how many there were, `stop` why not more.
         prices: model → US dollars per million tokens; without a price, or token counts, `cost_usd` is null.
 
     With no readable answer, `majority` and `agreement` are null, `correct` and `ambiguous` false. Raises UserError where a
@@ -33,15 +34,20 @@ def vote(generations: pl.DataFrame, queries: pl.DataFrame, k: int | None = None,
     """
     samples = _samples(generations, queries, k)
     voters = samples.group_by(_VOTER, maintain_order=True).agg(
-        k=pl.len(),
+        drawn=pl.len(),
+        first_undrawn=first_undrawn(),
         answers=pl.col("answer"),
         valid=pl.col("answer").count(),
         gold=pl.col("gold").first(),
         success_rate=(pl.col("answer") == pl.col("gold")).fill_null(False).mean(),
         cost_usd=_cost(prices or {}).mean(),
+        completion_tokens=pl.col("completion_tokens").mean(),
         latency_s=pl.col("latency_s").mean(),
     )
-    votes = voters.join(_tally(samples), on=_VOTER, how="left").with_columns(
+    votes = voters.join(tally(samples, _VOTER), on=_VOTER, how="left").with_columns(
+        k=pl.col("drawn"),
+        wanted=pl.lit(k, pl.Int32),
+        stop=_stop(k),
         agreement=pl.col("votes") / pl.col("valid"),
         correct=(pl.col("majority") == pl.col("gold")).fill_null(False),
         ambiguous=((pl.col("votes") == pl.col("runner_up_votes")).fill_null(False) | (2 * pl.col("votes") < pl.col("valid"))).fill_null(
@@ -57,13 +63,13 @@ def _samples(generations: pl.DataFrame, queries: pl.DataFrame, k: int | None) ->
     rows = generations if k is None else generations.filter(pl.col("sample") < k)
     rows = rows.join(asked.select("query_id", "answer_kind", "question", "choices", "gold"), on="query_id")
     rows = rows.sort(*tables.GENERATIONS.key, "text").unique(tables.GENERATIONS.key, keep="first", maintain_order=True)
-    return _read(rows, lambda reader: reader.read, "answer").select(
+    return with_answers(rows, lambda reader: reader.read, "answer").select(
         *_VOTER, "sample", "answer", "gold", "prompt_tokens", "completion_tokens", "latency_s"
     )
 
 
 def _with_gold(queries: pl.DataFrame) -> pl.DataFrame:
-    read = _read(queries, lambda reader: reader.gold, "canonical")
+    read = with_answers(queries, lambda reader: reader.gold, "canonical")
     bad = read.filter(pl.col("canonical").is_null())
     if bad.height:
         first = bad.sort("query_id").row(0, named=True)
@@ -74,32 +80,12 @@ def _with_gold(queries: pl.DataFrame) -> pl.DataFrame:
     return read.with_columns(gold=pl.col("canonical"))
 
 
-def _read(rows: pl.DataFrame, of: Callable[[Reader], Callable[[pl.DataFrame], pl.Series]], column: str) -> pl.DataFrame:
-    """`rows` in the same order with `column`: what the reader of each row's kind reads."""
-    rows = rows.with_row_index("place")
-    parts = [rows.clear().with_columns(pl.lit(None, pl.String).alias(column))]
-    for (kind,), part in rows.partition_by("answer_kind", as_dict=True).items():
-        reader = READERS.get(str(kind))
-        answers = of(reader)(part) if reader else pl.Series([None], dtype=pl.String).new_from_index(0, part.height)
-        parts.append(part.with_columns(answers.alias(column)))
-    return pl.concat(parts).sort("place").drop("place")
-
-
-def _tally(samples: pl.DataFrame) -> pl.DataFrame:
-    """The two most frequent answers of each voter that has one; of equally frequent ones, first the one seen first."""
-    return (
-        samples.filter(pl.col("answer").is_not_null())
-        .group_by(*_VOTER, "answer")
-        .agg(votes=pl.len(), seen=pl.col("sample").min())
-        .sort(*_VOTER, "votes", "seen", descending=[False, False, False, True, False])
-        .group_by(_VOTER, maintain_order=True)
-        .agg(
-            majority=pl.col("answer").first(),
-            votes=pl.col("votes").first(),
-            runner_up=pl.col("answer").get(1, null_on_oob=True),
-            runner_up_votes=pl.col("votes").get(1, null_on_oob=True),
-        )
-    )
+def _stop(k: int | None) -> pl.Expr:
+    """Why no more samples were drawn."""
+    if k is None:
+        return pl.lit(None, pl.String)
+    early = pl.when(is_decided(k)).then(pl.lit("decided")).otherwise(pl.lit("incomplete"))
+    return pl.when(pl.col("drawn") == k).then(pl.lit("all")).otherwise(early)
 
 
 def _cost(prices: Mapping[str, Price]) -> pl.Expr:

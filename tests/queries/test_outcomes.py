@@ -52,6 +52,8 @@ def test_an_outcome_becomes_a_query_and_a_vote(tmp_path: Path) -> None:
         "model": "a/one",
         "recipe": "imported",
         "k": None,
+        "wanted": None,
+        "stop": None,
         "answers": None,
         "majority": None,
         "agreement": None,
@@ -60,6 +62,7 @@ def test_an_outcome_becomes_a_query_and_a_vote(tmp_path: Path) -> None:
         "correct": True,
         "success_rate": 1.0,
         "ambiguous": False,
+        "completion_tokens": None,
         "cost_usd": 0.002,
         "latency_s": 1.5,
     }

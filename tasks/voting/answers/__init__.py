@@ -9,8 +9,11 @@ with gold, as text. A text without a readable answer gives null.
 
     read(rows)  rows: `text` (String), `question` (String), `choices` (List(String))  →  String, one per row
     gold(rows)  rows: `gold` (String), `question`, `choices`                          →  String, one per row
+
+`with_answers` hands each row to the reader of its kind.
 """
 
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import Protocol
 
@@ -30,3 +33,14 @@ class Reader(Protocol):
 
 
 READERS = MappingProxyType[str, Reader]({"number": number, "choice": choice, "math": text, "text": text})
+
+
+def with_answers(rows: pl.DataFrame, of: Callable[[Reader], Callable[[pl.DataFrame], pl.Series]], column: str) -> pl.DataFrame:
+    """`rows` (also with `answer_kind`) in the same order with `column`: what the reader of each row's kind reads."""
+    rows = rows.with_row_index("place")
+    parts = [rows.clear().with_columns(pl.lit(None, pl.String).alias(column))]
+    for (kind,), part in rows.partition_by("answer_kind", as_dict=True).items():
+        reader = READERS.get(str(kind))
+        answers = of(reader)(part) if reader else pl.Series([None], dtype=pl.String).new_from_index(0, part.height)
+        parts.append(part.with_columns(answers.alias(column)))
+    return pl.concat(parts).sort("place").drop("place")
