@@ -162,7 +162,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _plan(options: argparse.Namespace) -> None:
-    from flows.lookups import print_plan
+    from flows.planning import print_plan
 
     print_plan(_load(options))
 
@@ -178,11 +178,11 @@ def _label(options: argparse.Namespace) -> None:
 def _report(options: argparse.Namespace) -> None:
     import webbrowser
 
-    from flows.lookups import samples_lacking
+    from flows.planning import plan
     from tasks.lake.files import Lake
 
     run = _load(options)
-    if lacking := samples_lacking(run):
+    if lacking := sum(one.to_draw for one in plan(run)):
         raise UserError(f"{lacking:,} samples are still to be drawn; expected a lake that `manyminds run` has filled")
     _run(options)
     lake = Lake(run.lake)

@@ -1,4 +1,4 @@
-"""Commands that only read a lake: plan, show, status, and the verdict after a run.
+"""Commands that only read a lake: show, status, and the verdict after a run.
 
 What is printed of questions, answers and model names is untrusted text: control characters are replaced, and nothing in it
 is taken for markup.
@@ -12,9 +12,8 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from tasks.config import Model, RunFile
 from tasks.errors import UserError
-from tasks.lake.files import Lake, folder_name, read_table, scan_files
+from tasks.lake.files import Lake, read_table, scan_files
 from tasks.lake.tables import GENERATIONS, METRICS, QUERIES, ROUTES, SCORES, TABLES, VOTES
 
 console = Console(highlight=False)
@@ -60,75 +59,6 @@ def print_verdict(url: str) -> None:
     print_grid("On test questions", ["system", "accuracy", "95 % interval", "gain", "verdict", "latency"], cells)
     for sentence in [f"{verdicts.answer}. {verdicts.headline}", *(verdict.sentence for verdict in verdicts.routers), *verdicts.alarms]:
         console.print(Text(f"• {plain(sentence)}"))
-
-
-def print_plan(run: RunFile) -> None:
-    """Samples wanted, present and to draw, and what that would cost, per model. Writes nothing. Raises UserError for bad files."""
-    if run.outcomes or run.generations:
-        _print_imports(run)
-    if not run.models:
-        return
-    plan = _plan(run)
-    prices = [_price(run, model, to_draw) for model, _, _, to_draw in plan]
-    rows = [(model.name, wanted, present, to_draw, *price) for (model, wanted, present, to_draw), price in zip(plan, prices, strict=True)]
-    total = [sum(counts) for counts in zip(*((wanted, present, to_draw) for _, wanted, present, to_draw in plan), strict=True)]
-    known = [None if None in column else sum(column) for column in zip(*prices, strict=True)]
-    columns = ["model", "wanted", "present", "to draw", "tokens to generate", "US dollars"]
-    print_grid(f"Samples of {run.name}", columns, [*rows, ("all", *total, *known)])
-    if known[0] is None:
-        console.print("Tokens are estimated from a model's samples in the lake; some models have none yet.")
-
-
-def samples_lacking(run: RunFile) -> int:
-    """How many samples the run would draw."""
-    return sum(to_draw for *_, to_draw in _plan(run))
-
-
-def _plan(run: RunFile) -> list[tuple[Model, int, int, int]]:
-    """Per model: samples wanted, present and to draw."""
-    from tasks.benchmarks.load import load_benchmark, prompt_template
-    from tasks.sampling.shards import lacking, shards_of
-
-    if not run.models:
-        return []
-    queries = pl.concat([load_benchmark(benchmark, run.splits, run.seed)[0] for benchmark in run.benchmarks])
-    wanted = queries.height * run.sampling.k
-    templates = {benchmark.name: prompt_template(benchmark) for benchmark in run.benchmarks}
-    rows = []
-    for model in run.models:
-        shards = lacking(Lake(run.lake), shards_of(model, templates, run.sampling), queries, run.sampling.k)
-        to_draw = sum(count for _, count in shards)
-        rows.append((model, wanted, wanted - to_draw, to_draw))
-    return rows
-
-
-def _price(run: RunFile, model: Model, to_draw: int) -> tuple[int | None, float | None]:
-    """Tokens to generate, and US dollars where the run file has a price, from the mean of the model's samples in the lake."""
-    if not to_draw:
-        return 0, 0.0 if model.price else None
-    lake = Lake(run.lake)
-    files = lake.files(f"{GENERATIONS.name}/model={folder_name(model.name)}")
-    if not files:
-        return None, None
-    means = scan_files(lake, GENERATIONS, files).select(pl.col("prompt_tokens", "completion_tokens").mean()).collect().row(0)
-    prompt, completion = (to_draw * (mean or 0) for mean in means)
-    dollars = (prompt * model.price.prompt + completion * model.price.completion) / 1e6 if model.price else None
-    return round(completion), dollars
-
-
-def _print_imports(run: RunFile) -> None:
-    """Read what would be imported, which finds what is wrong with it."""
-    from tasks.benchmarks.generations import read_generations
-    from tasks.benchmarks.outcomes import read_outcomes
-
-    if run.outcomes:
-        outcomes = read_outcomes(run.outcomes, run.splits, run.seed)
-        models = outcomes.votes["model"].n_unique()
-        console.print(f"Outcomes of {models} models on {outcomes.queries.height:,} queries would be imported; nothing of them is sampled.")
-    if run.generations:
-        made = read_generations(run.generations, run.splits, run.seed)
-        models = made.generations["model"].n_unique()
-        console.print(f"{made.generations.height:,} generations of {models} models would be imported.")
 
 
 def print_query(url: str, wanted: str) -> None:

@@ -67,6 +67,7 @@ class Model(Settings):
     gpu_memory: float = Field(0.9, gt=0, le=1)  # share of the GPU's memory that vLLM takes
     quantization: str | None = None  # as vLLM names it ("fp8", "awq"); default: what the checkpoint says
     lora: str | None = None  # a LoRA adapter on top: a hub name or a folder
+    tokens_per_second: float | None = Field(None, gt=0)  # what one replica generates, for `manyminds plan`; default: as seen in the lake
     replicas: int = Field(1, ge=1)  # flow runs that share the model's shards, where there are workers
 
 

@@ -26,6 +26,7 @@ from tasks.sampling.prompts import render
 from tasks.sampling.recipe import Recipe
 from tasks.sampling.seeds import sample_seed
 
+TOKENS_PER_SECOND = "tokens_per_second"  # in a file's metadata: the engine's rate until then, which tells how long more would take
 _SECONDS_BETWEEN_REPORTS = 0.5
 
 
@@ -60,7 +61,7 @@ def sample_shard(
     template that fails or a model that cannot be loaded, RuntimeError if the engine fails; what was finished by then is written.
     """
     queries = queries.filter(bucket.holds())
-    there = present(lake, model_name, recipe.id, bucket, with_text=decided is not None)
+    there = present(lake, model_name, recipe.id, bucket, with_text=decided is not None, mend=True)
     plan = lacking_beside(there, queries["query_id"], k, decided)
     if plan.is_empty():
         return generation_files(lake, model_name, recipe.id, bucket)
@@ -73,7 +74,7 @@ def sample_shard(
         ]
 
     draws = Draws(plan.iter_rows(), there, k, decided) if decided is not None else None
-    writer = _Writer(lake, model_name, recipe.id, bucket, chunk, seed)
+    writer = _Writer(lake, model_name, recipe.id, bucket, chunk, seed, lambda: sampler.tokens_per_second)
     report = _Reporter(plan.height, progress)
     try:
         with sampler.stream() as stream:
@@ -97,8 +98,11 @@ def _prompts(recipe: Recipe, queries: pl.DataFrame) -> dict[str, str]:
 class _Writer:
     """Collects completions, and writes them as soon as they make a chunk."""
 
-    def __init__(self, lake: Lake, model: str, recipe_id: str, bucket: Bucket, chunk: int, seed: int) -> None:
+    def __init__(
+        self, lake: Lake, model: str, recipe_id: str, bucket: Bucket, chunk: int, seed: int, tokens_per_second: Callable[[], float]
+    ) -> None:
         self._lake, self._model, self._recipe_id, self._bucket, self._chunk, self._seed = lake, model, recipe_id, bucket, chunk, seed
+        self._tokens_per_second = tokens_per_second
         self._finished: list[Completion] = []
 
     def add(self, completions: Sequence[Completion]) -> None:
@@ -133,7 +137,8 @@ class _Writer:
         keys = [(one.query_id, one.sample) for one in completions]
         folder = f"{generation_folder(self._model, self._recipe_id)}/bucket={self._bucket.label}"
         path = f"{folder}/{fingerprint(keys)}.parquet".removeprefix(f"{GENERATIONS.name}/")
-        write_table(self._lake, GENERATIONS, pl.DataFrame(rows, schema_overrides=GENERATIONS.schema), path)
+        notes = {TOKENS_PER_SECOND: f"{self._tokens_per_second():.1f}"}
+        write_table(self._lake, GENERATIONS, pl.DataFrame(rows, schema_overrides=GENERATIONS.schema), path, notes)
 
 
 class _Reporter:

@@ -13,6 +13,7 @@ The model is loaded at the first request. If the engine fails, all streams that 
 request starts it anew; a model that cannot be loaded is not tried again.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -87,6 +88,12 @@ class Sampler:
         self._thread: Thread | None = None
         self._closing = False
         self._unusable: ModelUnusable | None = None
+        self._tokens, self._seconds = 0, 0.0
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens that the engine has generated for all shards, by the second in which it had work; loading does not count."""
+        return self._tokens / self._seconds if self._seconds else 0.0
 
     def stream(self) -> Stream:
         """A new stream of requests, beside those that are open."""
@@ -149,7 +156,9 @@ class Sampler:
         try:
             engine = self._start()
             while self._feed(engine):
+                began = time.perf_counter()
                 self._hand_out(engine.step())
+                self._seconds += time.perf_counter() - began
         except Exception as raised:
             error = raised
         finally:
@@ -196,6 +205,7 @@ class Sampler:
 
     def _hand_out(self, finished: Sequence[Completion | Failure]) -> None:
         of_stream: dict[Stream, list[Completion | Failure]] = {}
+        self._tokens += sum(one.completion_tokens for one in finished if isinstance(one, Completion))
         with self._changed:
             for one in finished:
                 of_stream.setdefault(self._open.pop((one.query_id, one.sample)), []).append(one)
