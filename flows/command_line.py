@@ -35,12 +35,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ShardsFailed as error:
         print(f"manyminds: some shards could not be sampled; run again to sample only these:\n{error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("manyminds: stopped; run again to go on from here", file=sys.stderr)
-        return 130
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except ConnectionError as error:
+        print(f"manyminds: {error}; run again to go on from here", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("manyminds: stopped; run again to go on from here", file=sys.stderr)
+        return 130
 
 
 def _stop(number: int, frame: object) -> None:

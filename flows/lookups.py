@@ -13,8 +13,9 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from tasks.errors import UserError
-from tasks.lake.files import Lake, read_table, scan_files
-from tasks.lake.tables import GENERATIONS, METRICS, QUERIES, ROUTES, SCORES, TABLES, VOTES
+from tasks.lake.files import Broken, Lake, collect, open_lake, read_table
+from tasks.lake.generations import query_generations
+from tasks.lake.tables import GENERATIONS, METRICS, QUERIES, ROUTES, SCORES, TABLES, VOTES, Table
 
 console = Console(highlight=False)
 
@@ -63,7 +64,7 @@ def print_verdict(url: str) -> None:
 
 def print_query(url: str, wanted: str) -> None:
     """A query with its samples, votes, confidences and routes."""
-    lake = Lake(url)
+    lake = open_lake(url)
     queries = read_table(lake, QUERIES)
     if queries.is_empty():
         raise UserError(f"lake {url}: no queries; expected a lake in which `manyminds run` has been started")
@@ -81,7 +82,7 @@ def print_query(url: str, wanted: str) -> None:
             console.print(Text(f"{name:>12}  {plain(query[name])}"))
     here = pl.col("query_id") == query["query_id"]
     votes = read_table(lake, VOTES).filter(here).sort("model")
-    columns = ["model", "k", "majority", "agreement", "runner_up", "valid", "correct", "success_rate"]
+    columns = ["model", "k", "stop", "majority", "agreement", "runner_up", "valid", "correct", "success_rate"]
     print_grid("Votes", columns, [[row[name] for name in columns] for row in votes.iter_rows(named=True)])
     scores = read_table(lake, SCORES).filter(here).sort("router", "model")
     if not scores.is_empty():
@@ -91,30 +92,35 @@ def print_query(url: str, wanted: str) -> None:
     print_grid("Routes", ["router", "policy", "model"], routes.select("router", "policy", "model").iter_rows())
     files = lake.files(GENERATIONS.name)
     if files:
-        samples = scan_files(lake, GENERATIONS, files).filter(here).unique(GENERATIONS.key, keep="first").collect().sort("model", "sample")
-        print_grid("Samples", ["model", "sample", "text", "ended"], samples.select("model", "sample", "text", "finish_reason").iter_rows())
+        samples, _ = query_generations(lake, files, lambda rows: rows.filter(here).unique(GENERATIONS.key, keep="first"))
+        columns = ["model", "sample", "text", "finish_reason"]
+        print_grid("Samples", [*columns[:3], "ended"], samples.sort("model", "sample").select(columns).iter_rows())
 
 
 def print_status(url: str) -> None:
     """Rows and age of each table, samples per model, the verdict."""
-    lake = Lake(url)
-    rows = []
-    for table in TABLES.values():
-        files = lake.files(table.name)
-        counted = scan_files(lake, table, files).select(pl.len()).collect().item() if files else 0
-        changed = max((lake.filesystem.modified(lake.location(file)) for file in files), default=None)
-        rows.append((table.name, len(files), counted, _ago(changed) if changed else ""))
-    if not any(row[1] for row in rows):
+    lake = open_lake(url)
+    changed = {table.name: lake.changed(table.name) for table in TABLES.values()}
+    if not any(changed.values()):
         raise UserError(f"lake {url}: nothing there; expected a lake in which `manyminds run` has been started")
+    rows = [
+        (name, len(files), _rows(lake, TABLES[name], list(files)), _ago(max(files.values())) if files else "")
+        for name, files in changed.items()
+    ]
     print_grid(f"Lake {url}", ["table", "files", "rows", "last changed"], rows)
-    files = lake.files(GENERATIONS.name)
-    if files:
-        drawn = (
-            scan_files(lake, GENERATIONS, files).unique(GENERATIONS.key).group_by("model", "recipe").len().collect().sort("model", "recipe")
-        )
-        print_grid("Samples", ["model", "recipe", "samples"], drawn.iter_rows())
-    if lake.files(METRICS.name):
+    if files := list(changed[GENERATIONS.name]):
+        drawn, _ = query_generations(lake, files, lambda rows: rows.unique(GENERATIONS.key).group_by("model", "recipe").len())
+        print_grid("Samples", ["model", "recipe", "samples"], drawn.sort("model", "recipe").iter_rows())
+    if changed[METRICS.name]:
         print_verdict(url)
+
+
+def _rows(lake: Lake, table: Table, files: list[str]) -> int | str:
+    """Rows of the table, or which file cannot be read."""
+    counted = collect(lake, table, files, lambda rows: rows.select(pl.len())) if files else None
+    if isinstance(counted, Broken):
+        return f"cannot be read: {', '.join(counted.files) or counted.error}"
+    return int(counted.item()) if counted is not None else 0
 
 
 def _ago(moment: datetime) -> str:

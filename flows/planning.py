@@ -13,7 +13,7 @@ import polars as pl
 
 from flows.lookups import console, print_grid
 from tasks.config import Model, RunFile
-from tasks.lake.files import Lake, folder_name
+from tasks.lake.files import Lake, folder_name, open_lake
 from tasks.lake.generations import query_generations
 from tasks.lake.tables import GENERATIONS
 
@@ -66,7 +66,7 @@ def plan(run: RunFile) -> list[Plan]:
 
     if not run.models:
         return []
-    lake = Lake(run.lake)
+    lake = open_lake(run.lake)
     queries = pl.concat([load_benchmark(benchmark, run.splits, run.seed)[0] for benchmark in run.benchmarks])
     templates = {benchmark.name: prompt_template(benchmark) for benchmark in run.benchmarks}
     plans = []

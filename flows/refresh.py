@@ -12,6 +12,7 @@ from flows.sampling import sample_model
 from tasks import steps
 from tasks.config import Router, RunFile
 from tasks.errors import ShardsFailed, UserError
+from tasks.lake.files import open_lake
 
 logger = logging.getLogger("manyminds")
 
@@ -31,6 +32,7 @@ def refresh(run: RunFile) -> str:
 def everything(run: RunFile, sample: Callable[[RunFile, list[str]], None]) -> str:
     """The DAG. `sample` sees to it that the models' samples of these queries are in the lake."""
     steps.check_names(run)
+    open_lake(run.lake)
     gathered = gather(run)
     queries = steps.publish(run, "queries", gathered)
     steps.check_distinct(run, queries)
@@ -50,6 +52,7 @@ def everything(run: RunFile, sample: Callable[[RunFile, list[str]], None]) -> st
 @flow(name="label", flow_run_name="label {run.name}", validate_parameters=False)
 def relabel(run: RunFile) -> list[str]:
     """Read all answers again and vote, without sampling. Returns the paths of `votes`."""
+    open_lake(run.lake)
     gathered = gather(run)
     queries = steps.publish(run, "queries", gathered)
     return steps.publish(run, "votes", [*gathered, *label(run, queries, gathered)])

@@ -11,7 +11,7 @@ import polars as pl
 
 from flows.lookups import plain, print_grid
 from tasks.errors import UserError, nearest
-from tasks.lake.files import Lake, folder_name, read_table
+from tasks.lake.files import Lake, folder_name, open_lake, read_table
 from tasks.lake.tables import METRICS
 
 
@@ -23,7 +23,7 @@ class Guide:
         from tasks.policies.rules import load_policy
         from tasks.routers.saved import load_saved
 
-        self.lake = Lake(url)
+        self.lake = open_lake(url)
         if router is None or policy is None:
             router, policy = _default(self.lake, router, policy)
         manifests = self.lake.files(f"routers/{folder_name(router)}", "manifest.json")

@@ -12,14 +12,16 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import botocore.session
+from botocore.exceptions import BotoCoreError, ClientError
+
 HOST = "127.0.0.1"
 BUCKET = "lakes"
+REGION = "us-east-1"
 KEYS = {"AWS_ACCESS_KEY_ID": "manyminds", "AWS_SECRET_ACCESS_KEY": "on-this-machine-only"}
 _PORTS = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc", "s3.port.grpc"]
 _PORTS += ["admin.port", "admin.port.grpc"]
@@ -44,7 +46,7 @@ def serve(folder: Path, port: int = 0) -> Iterator[dict[str, str]]:
     try:
         address = f"http://{HOST}:{ports['s3.port']}"
         _wait(server, address, log)
-        yield KEYS | {"AWS_ENDPOINT_URL": address, "AWS_REGION": "us-east-1"}
+        yield KEYS | {"AWS_ENDPOINT_URL": address, "AWS_REGION": REGION}
     finally:
         server.terminate()
         try:
@@ -67,16 +69,15 @@ def free_ports(count: int) -> list[int]:
 
 def _wait(server: subprocess.Popen[bytes], address: str, log: Path) -> None:
     """Until the bucket is there: SeaweedFS answers before it has made it."""
+    keys = dict(zip(("aws_access_key_id", "aws_secret_access_key"), KEYS.values(), strict=True))
+    client = botocore.session.Session().create_client("s3", endpoint_url=address, region_name=REGION, **keys)
     until = time.monotonic() + _SECONDS_TO_START
     while time.monotonic() < until and server.poll() is None:
         try:
-            urllib.request.urlopen(f"{address}/{BUCKET}?list-type=2", timeout=5)
-        except urllib.error.HTTPError as answer:
-            if answer.code == 403:  # it is there, and not for everybody
-                return
-        except OSError:
-            pass
-        time.sleep(0.1)
+            client.head_bucket(Bucket=BUCKET)
+            return
+        except (BotoCoreError, ClientError):
+            time.sleep(0.1)
     raise RuntimeError(f"SeaweedFS does not start; its log is {log}")
 
 

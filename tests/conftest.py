@@ -9,9 +9,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import s3_servers
 from hypothesis import settings
 
-import s3_servers
 from tasks.config import RunFile
 
 # Machines differ in speed; what is too slow is for the benchmarks to say.

@@ -50,10 +50,6 @@ class Lake:
         """What `polars.scan_parquet` has to be told to read from the lake."""
         return self._store.scan_options
 
-    def check(self) -> None:
-        """Find out whether the lake can be used, before anything is done. Raises UserError saying what to do."""
-        self._store.check()
-
     def location(self, path: str = "") -> str:
         """The full path or URL of `path`, as Polars, pyarrow and people want it."""
         return self._store.location(path)
@@ -89,6 +85,13 @@ class Lake:
     def remove(self, *paths: str) -> None:
         """Remove the files, those that are there."""
         self._store.remove(paths)
+
+
+def open_lake(url: str) -> Lake:
+    """The lake, once it has been found that it can be used: the door of everything that starts. Raises UserError saying what to do."""
+    lake = Lake(url)
+    lake._store.check()
+    return lake
 
 
 def write_table(lake: Lake, table: Table, frame: pl.DataFrame, path: str, notes: dict[str, str] | None = None) -> str:
