@@ -18,6 +18,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -61,7 +62,7 @@ class Model(Settings):
     trust_remote_code: bool = False
     price: Price | None = None
     url: str | None = None  # of an OpenAI-compatible server, up to and with "/v1": the model is sampled there
-    key: str = "OPENAI_API_KEY"  # the environment variable that holds the server's key; it may be unset
+    key: str | None = None  # the environment variable that holds the server's key; default: OPENAI_API_KEY where there is no url, else none
     tensor_parallel: int = Field(1, ge=1)  # GPUs that share each layer
     pipeline_parallel: int = Field(1, ge=1)  # groups of GPUs that share the layers
     gpu_memory: float = Field(0.9, gt=0, le=1)  # share of the GPU's memory that vLLM takes
@@ -320,5 +321,23 @@ def _check(run: RunFile, file: str) -> None:
     if not run.models and not imported:
         raise UserError(f"{file}: nothing to do; expected [[benchmarks]] and [[models]], or [[outcomes]], or [[generations]]")
     for model in run.models:
-        if _is_path(model.path) and not Path(model.path).is_dir():
+        if model.url is not None:
+            _check_url(model, file)
+        elif run.sampling.engine != "openai" and _is_path(model.path) and not Path(model.path).is_dir():
             raise UserError(f"{file}: model {model.name!r}: no folder {model.path}")
+
+
+def _check_url(model: Model, file: str) -> None:
+    """The text does not repeat the url: what is wrong with it may be a password."""
+    try:
+        url = urlsplit(model.url or "")
+        is_one = url.scheme in ("http", "https") and url.hostname is not None and url.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise UserError(f'{file}: model {model.name!r}: url is not one of a server; expected for instance "http://localhost:8000/v1"')
+    if url.username is not None or url.query or url.fragment:
+        raise UserError(
+            f"{file}: model {model.name!r}: url has a user, a password or a query; expected a plain url, and in models.key the name "
+            "of the environment variable that holds the key"
+        )

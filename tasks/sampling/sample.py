@@ -152,7 +152,7 @@ class _Reporter:
     def add(self, completions: Sequence[Completion]) -> None:
         """Count completions."""
         self._done += len(completions)
-        self._tokens += sum(one.completion_tokens for one in completions)
+        self._tokens += sum(one.completion_tokens or 0 for one in completions)
         if time.monotonic() - self._reported >= _SECONDS_BETWEEN_REPORTS:
             self._report(self._wanted)
 

@@ -40,8 +40,8 @@ class Completion:
     sample: int
     text: str
     finish_reason: FinishReason
-    prompt_tokens: int
-    completion_tokens: int  # generated, the end-of-text token included
+    prompt_tokens: int | None  # None: a server does not say
+    completion_tokens: int | None  # generated, the end-of-text token included
     latency_s: float  # from the start of work on the sample (not its wait for a place) to its last token
     first_token_s: float | None = None  # from the start of work on the sample to its first token; None: not known
 

@@ -22,8 +22,10 @@ from threading import Condition, Thread
 from types import TracebackType
 from typing import Self
 
-from tasks.errors import ModelUnusable
+from tasks.errors import ModelUnusable, Stopped
 from tasks.sampling.engines import Completion, Engine, Failure, Request
+
+_CLOSED = "the sampler was closed while samples were still to be drawn"
 
 
 class Stream:
@@ -112,6 +114,8 @@ class Sampler:
     def enqueue(self, stream: Stream, requests: Sequence[Request]) -> None:
         """Put a stream's requests in line."""
         with self._changed:
+            if self._closing:
+                raise Stopped(_CLOSED)
             if self._unusable is not None:
                 raise self._unusable
             stream.waiting.extend(requests)
@@ -120,7 +124,6 @@ class Sampler:
                 place = next((at for at, other in enumerate(self._streams) if not other.begun), None) if stream.begun else None
                 self._streams.insert(len(self._streams) if place is None else place, stream)
             if self._thread is None:
-                self._closing = False
                 self._thread = Thread(target=self._run, name="sampler", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
@@ -134,7 +137,7 @@ class Sampler:
                 self._streams.remove(stream)
 
     def close(self) -> None:
-        """Release the model. Streams that are open raise RuntimeError; a later request starts the engine again."""
+        """Release the model, for good. Streams that are open raise Stopped."""
         with self._changed:
             thread, self._closing = self._thread, True
             self._changed.notify_all()
@@ -152,7 +155,7 @@ class Sampler:
     def _run(self) -> None:
         """The thread that owns the engine."""
         engine: Engine | None = None
-        error: Exception = RuntimeError("the sampler was closed while samples were still to be drawn")
+        error: Exception = Stopped(_CLOSED)
         try:
             engine = self._start()
             while self._feed(engine):
@@ -205,7 +208,7 @@ class Sampler:
 
     def _hand_out(self, finished: Sequence[Completion | Failure]) -> None:
         of_stream: dict[Stream, list[Completion | Failure]] = {}
-        self._tokens += sum(one.completion_tokens for one in finished if isinstance(one, Completion))
+        self._tokens += sum(one.completion_tokens or 0 for one in finished if isinstance(one, Completion))
         with self._changed:
             for one in finished:
                 of_stream.setdefault(self._open.pop((one.query_id, one.sample)), []).append(one)
