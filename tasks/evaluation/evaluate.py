@@ -18,7 +18,10 @@ together. Metrics, one row each:
                        gap_closed (of the gap between best single model and oracle), certainty, verdict
     of a router        share (of queries, by model), constant, router_seconds, default (chosen on validation queries)
     of confidences     brier, classifier_upper_bound, f1, weighted_f1, reliability_…, calibration_error
-    of a model         best_single, hindsight_best, agreement, ambiguous, unreadable
+    of a model         best_single, hindsight_best; of its votes agreement, ambiguous, unreadable, decided_early, incomplete,
+                       samples_saved, tokens_saved, seconds_saved
+
+`expected_accuracy` is the mean of `success_rate`: censored where sampling stopped early, as agreement, ambiguous and unreadable are.
 
 Test queries are counted only here and decide nothing. Validation queries get the same means and gains, of which only the
 default router follows.

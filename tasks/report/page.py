@@ -21,6 +21,7 @@ from tasks.report.figures import BASELINES, Figures, between, percent, seconds
 from tasks.report.words import BASELINE_NAMES, summary_table, system_name, verdict_sentences
 
 SPLITS = ("train", "validation", "test")
+_SAVED = ("decided_early", "samples_saved", "tokens_saved", "seconds_saved")
 
 
 def render(
@@ -192,7 +193,7 @@ def _confidences(figures: Figures) -> list[dict[str, str]]:
     return rows
 
 
-def _voting(figures: Figures) -> list[dict[str, str]]:
+def _voting(figures: Figures) -> list[dict[str, Any]]:
     """How the samples of each model voted; empty where outcomes were imported."""
     rows = []
     for ambiguous in sorted(figures.pooled("ambiguous"), key=lambda row: row.model or ""):
@@ -207,6 +208,9 @@ def _voting(figures: Figures) -> list[dict[str, str]]:
                 "unreadable": percent(unreadable.value if unreadable else None),
                 "accuracy": percent(accuracy.value if accuracy else None),
                 "single": percent(single.value if single else None),
+                "saved": [
+                    percent(found.value if found else None) for found in (figures.one(metric, model=ambiguous.model) for metric in _SAVED)
+                ],
             }
         )
     return rows

@@ -32,12 +32,16 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """`answer` is one word or two ("Yes", "No", "Not yet"), `headline` the sentence after it."""
+    """`answer` is one word or two ("Yes", "No", "Not yet"), `headline` the sentence after it.
+
+    `censored` says which figures are, if the sampling of any test question stopped early.
+    """
 
     answer: str
     headline: str
     routers: list[Verdict]
     alarms: list[str]
+    censored: str | None
 
 
 def verdict_sentences(metrics: pl.DataFrame) -> Verdicts:
@@ -46,7 +50,7 @@ def verdict_sentences(metrics: pl.DataFrame) -> Verdicts:
     chosen = [(router, _policy(figures, router, policies)) for router, policies in figures.routers]
     routers = [_router(figures, router, policy) for router, policy in chosen]
     answer, headline = _headline(figures, routers)
-    return Verdicts(answer, headline, routers, _alarms(figures, chosen))
+    return Verdicts(answer, headline, routers, _alarms(figures, chosen), _censored(figures))
 
 
 def summary_table(metrics: pl.DataFrame) -> list[dict[str, str]]:
@@ -88,6 +92,7 @@ def markdown(run_name: str, metrics: pl.DataFrame, notes: Sequence[str]) -> str:
     lines = [f"# {escape_markdown(run_name)}: is routing worth it?", "", f"**{verdicts.answer}.** {escape_markdown(verdicts.headline)}", ""]
     lines += [f"> ⚠ {escape_markdown(alarm)}\n" for alarm in verdicts.alarms]
     lines += [f"- {escape_markdown(verdict.sentence)}" for verdict in verdicts.routers]
+    lines += ["", escape_markdown(verdicts.censored)] if verdicts.censored else []
     headings = {
         "system": "system",
         "accuracy": "accuracy",
@@ -258,7 +263,24 @@ def _alarms(figures: Figures, chosen: list[tuple[str, str]]) -> list[str]:
         alarms.append(f"There are only {n:,} test questions: differences of a few points cannot be seen.")
     if figures.routers and figures.default is None:
         alarms.append("There are no validation questions to choose a router or policy by.")
+    short = [row for row in figures.pooled("incomplete") if row.value]
+    if short:
+        named = ", ".join(f"{row.model} {row.value * (row.n or 0):,.0f}" for row in short)
+        alarms.append(f"Test questions with fewer samples than wanted, and another answer that could still win: {named}. Run again.")
     for row in figures.all("contaminated"):
         if row.value == 1:
             alarms.append(f"{row.model} is more accurate on training questions than can be believed; it may have been trained on them.")
     return alarms
+
+
+def _censored(figures: Figures) -> str | None:
+    """What the figures leave out where sampling stopped as soon as a vote was decided."""
+    early, saved = ([(row.value, row.n or 0) for row in figures.pooled(metric)] for metric in ("decided_early", "samples_saved"))
+    if not any(value for value, _ in early):
+        return None
+    stopped, spared = (sum(value * n for value, n in rows) / sum(n for _, n in rows) for rows in (early, saved))
+    return (
+        f"Success rates and agreement are censored: sampling stopped where no other answer could win any more ({percent(stopped)} of the "
+        f"votes on test questions, which saved {percent(spared)} of their samples), and these figures count what was drawn. Majorities, "
+        "accuracies and gains, and what routers learn from, are what all samples would have given."
+    )

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted_tables import Tables, hand_tables, pool_tables, query_rows, route_rows
+from planted_tables import Tables, decided_early, hand_tables, pool_tables, query_rows, route_rows
 
 from tasks.evaluation.evaluate import evaluate
-from tasks.lake.tables import METRICS, check
+from tasks.lake.tables import METRICS, VOTES, check
 
 FIGURE = ("benchmark", "subject", "split", "model", "router", "policy", "metric")
 
@@ -193,6 +193,27 @@ def test_votes_are_described_per_model() -> None:
     assert one(metrics, "ambiguous", model="fox")["value"] == 0.5
     assert one(metrics, "unreadable", model="fox")["value"] == pytest.approx(1 / 20)
     assert one(metrics, "unreadable", model="owl")["value"] == pytest.approx(2 / 20)
+    assert one(metrics, "decided_early", model="fox")["value"] == one(metrics, "samples_saved", model="owl")["value"] == 0
+    assert not has(metrics, "tokens_saved")  # nobody counted any
+
+
+def test_what_stopping_early_saved_is_told() -> None:
+    tables = hand_tables({"fox": [1.0, 0.5], "owl": [0.0, 0.8]}, {})
+    fox, owl = (rows for _, rows in sorted(tables.votes.group_by("model")))
+    fox = decided_early(fox, 0.5).with_columns(completion_tokens=pl.Series([10.0, 30.0]), latency_s=pl.Series([None, 2.0]))
+    owl = owl.with_columns(k=pl.Series([7, 10], dtype=pl.Int32), stop=pl.Series(["incomplete", "all"]))
+    metrics = figures(Tables(tables.queries, check(VOTES, pl.concat([fox, owl])), tables.scores, tables.routes))
+    assert one(metrics, "decided_early", model="fox")["value"] == 0.5
+    assert one(metrics, "samples_saved", model="fox")["value"] == 4 / 20
+    assert one(metrics, "tokens_saved", model="fox")["value"] == 40 / 400
+    assert (one(metrics, "seconds_saved", model="fox")["value"], one(metrics, "seconds_saved", model="fox")["n"]) == (0.0, 1)
+    assert one(metrics, "incomplete", model="owl")["value"] == 0.5
+    assert one(metrics, "samples_saved", model="owl")["value"] == 0  # what failed saved nothing
+
+
+def test_imported_outcomes_have_no_vote_to_tell_of() -> None:
+    metrics = figures(hand_tables({"fox": [1.0, 0.5], "owl": [0.0, 0.8]}, {}, k=None))
+    assert not any(has(metrics, metric) for metric in ("agreement", "ambiguous", "unreadable", "decided_early", "samples_saved"))
 
 
 def test_the_default_router_is_the_best_on_validation_queries_whatever_test_says() -> None:

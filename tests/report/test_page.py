@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from planted_tables import Tables, hand_tables, pool_tables, query_rows
+from planted_tables import Tables, decided_early, hand_tables, pool_tables, query_rows
 
 from tasks.evaluation.evaluate import evaluate
 from tasks.report.page import render
@@ -141,6 +141,15 @@ def test_in_a_browser_every_chart_is_drawn_and_nothing_evil_runs(tmp_path: Path)
     assert tags.count("figure") == tags.count("svg") == 4
     assert tags.count("script") == 2 + 4
     assert "img" not in tags
+
+
+def test_the_page_says_what_stopping_early_left_out_and_what_it_saved() -> None:
+    tables = pool_tables(12)
+    assert "censored" not in page_of(tables)
+    page = page_of(Tables(tables.queries, decided_early(tables.votes, 1.0), tables.scores, tables.routes))
+    text = "".join(Reader(page).text)
+    assert "Success rates and agreement are censored" in text
+    assert "tokens saved" in text and text.count("40.0 %") > 5 * 3
 
 
 def test_a_page_of_what_is_missing_is_still_a_page() -> None:

@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from planted_tables import Tables, hand_tables, pool_tables, query_rows
+from planted_tables import Tables, decided_early, hand_tables, pool_tables, query_rows
 
 from tasks.evaluation.evaluate import evaluate
 from tasks.report.figures import between, dollars, percent, seconds, signed
@@ -124,6 +124,25 @@ def test_a_tie_names_time_and_cost_where_they_are_known() -> None:
     only = Tables(tables.queries, tables.votes, tables.scores, tables.routes.filter(pl.col("router") != "kmeans-tfidf"))
     headline = verdict_sentences(metrics_of(only)).headline
     assert "2.4 s per question against 2.4 s" in headline
+
+
+def test_what_stopping_early_leaves_out_is_said_in_words() -> None:
+    tables = pool_tables(60)
+    assert verdict_sentences(metrics_of(tables)).censored is None
+    early = Tables(tables.queries, decided_early(tables.votes, 1.0), tables.scores, tables.routes)
+    verdicts = verdict_sentences(metrics_of(early))
+    assert verdicts.censored is not None and verdicts.censored.startswith("Success rates and agreement are censored")
+    assert "(100.0 % of the votes on test questions, which saved 40.0 % of their samples)" in verdicts.censored
+    assert escape_markdown(verdicts.censored) in markdown("demo", metrics_of(early), [])
+    assert verdicts.alarms == verdict_sentences(metrics_of(tables)).alarms
+
+
+def test_votes_that_lack_samples_are_an_alarm() -> None:
+    tables = pool_tables(60)
+    short = tables.votes.with_columns(k=pl.lit(7, pl.Int32), stop=pl.lit("incomplete")).filter(pl.col("model") == "small")
+    votes = pl.concat([tables.votes.filter(pl.col("model") != "small"), short])
+    alarms = verdict_sentences(metrics_of(Tables(tables.queries, votes, tables.scores, tables.routes))).alarms
+    assert any("another answer that could still win: small 150. Run again." in alarm for alarm in alarms)
 
 
 def test_the_summary_has_every_system_once_and_best_first() -> None:
