@@ -58,7 +58,8 @@ def print_verdict(url: str) -> None:
     cells = [(row["system"], row["accuracy"], row["interval"], row["gain"], row["verdict"], row["latency"]) for row in rows]
     console.print()
     print_grid("On test questions", ["system", "accuracy", "95 % interval", "gain", "verdict", "latency"], cells)
-    for sentence in [f"{verdicts.answer}. {verdicts.headline}", *(verdict.sentence for verdict in verdicts.routers), *verdicts.alarms]:
+    notes = [*verdicts.alarms, *([verdicts.censored] if verdicts.censored else [])]
+    for sentence in [f"{verdicts.answer}. {verdicts.headline}", *(verdict.sentence for verdict in verdicts.routers), *notes]:
         console.print(Text(f"• {plain(sentence)}"))
 
 
