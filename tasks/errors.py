@@ -29,3 +29,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 class ShardsFailed(RuntimeError):
     """Some shards could not be sampled. Its text names them; all others are in the lake, and the next run does only these."""
+
+
+class Stopped(RuntimeError):
+    """Somebody ended the run; what was being done is not tried again."""

@@ -8,10 +8,12 @@ whose files are gone counts for nothing. What a step calls is plain Python in th
 Sampling has no such key: the samples in the lake are themselves the record of what is done.
 """
 
+import asyncio
 import json
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, cast
 
@@ -20,24 +22,26 @@ from prefect import Task, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
+from prefect.filesystems import WritableFileSystem
+from prefect.settings import PREFECT_API_URL
 
 from tasks.config import Benchmark, Model, Router, RunFile
-from tasks.errors import UserError
+from tasks.errors import Stopped, UserError
 from tasks.lake.buckets import Bucket
 from tasks.lake.files import Lake, folder_name, keep_only, read_table, write_table
 from tasks.lake.fingerprints import fingerprint, source_fingerprint
-from tasks.lake.generations import IMPORTED, generation_files, generation_folder
+from tasks.lake.generations import IMPORTED, generation_files, generation_folder, read_generations
 from tasks.lake.interfaces import Examples
 from tasks.lake.tables import GENERATIONS, METRICS, QUERIES, ROUTES, SCORES, VOTES
 from tasks.lake.views import check_learnable, examples, pool, score_rows
 from tasks.routers.saved import encoder_fingerprint, load_saved, save_router
-from tasks.sampling.adaptive import Decided
 from tasks.sampling.shards import Shard, in_shard, lacking, recipes_of, shards_of
 
 if TYPE_CHECKING:
     from tasks.sampling.engines.sampler import Sampler
 
 logger = logging.getLogger("manyminds")
+_RESULTS = ".results"
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -58,8 +62,8 @@ class Written(TypedDict, total=False):
 
 
 def _is_worth_a_retry(_: Task[Any, Any], __: TaskRun, state: State[Any]) -> bool:
-    """A full disk or a network that stumbles may pass; the user's mistake does not."""
-    return not isinstance(state.result(raise_on_failure=False), UserError)
+    """A full disk or a network that stumbles may pass; the user's mistake does not, nor does the end of the run."""
+    return not isinstance(state.result(raise_on_failure=False), UserError | Stopped)
 
 
 def _step(
@@ -95,10 +99,44 @@ def _are_there(lake: Lake, written: Written) -> bool:
     return all(lake.exists(path) for folder in folders for path in cast(dict[str, list[str]], written)[folder])
 
 
+class LakeResults(WritableFileSystem):
+    """Prefect's results in a lake on S3: a block that knows where, while credentials come from the environment, as for all else."""
+
+    _block_type_name = "Manyminds Lake"
+    _block_type_slug = "manyminds-lake"
+
+    lake: str
+
+    def read_path(self, path: str, _sync: bool = True) -> bytes:  # type: ignore[override]
+        """The bytes of a result. Raises FileNotFoundError."""
+        return Lake(self.lake).read(f"{_RESULTS}/{path}")
+
+    def write_path(self, path: str, content: bytes, _sync: bool = True) -> None:  # type: ignore[override]
+        """Keep a result."""
+        Lake(self.lake).write(f"{_RESULTS}/{path}", content)
+
+    async def aread_path(self, path: str) -> bytes:
+        """The same, without holding up the event loop."""
+        return await asyncio.to_thread(self.read_path, path)
+
+    async def awrite_path(self, path: str, content: bytes) -> None:
+        """The same, without holding up the event loop."""
+        await asyncio.to_thread(self.write_path, path, content)
+
+
+@cache
+def _results_of(lake: str, server: str | None) -> LakeResults:
+    """Known to the server, as Prefect wants it, once for each process: a block given by its name is looked up for every task."""
+    block = LakeResults(lake=lake)
+    block.save(f"lake-{fingerprint(lake)}", overwrite=True, _sync=True)  # type: ignore[call-arg]
+    return block
+
+
 def stored(run: RunFile, step: Task[P, R]) -> Task[P, R]:
     """The step with its results kept in the run's lake."""
     lake = Lake(run.lake)
-    return step.with_options(result_storage=Path(lake.location(".results"))) if lake.is_local else step
+    place = Path(lake.location(_RESULTS)) if lake.is_local else _results_of(run.lake, PREFECT_API_URL.value())
+    return step.with_options(result_storage=place)
 
 
 def publish(run: RunFile, folder: str, results: Sequence[Written]) -> list[str]:
@@ -227,20 +265,13 @@ def shards(run: RunFile, model: Model) -> list[Shard]:
     return shards_of(model, templates_of(run), run.sampling)
 
 
-def _decided(run: RunFile, queries: pl.DataFrame) -> Decided | None:
-    """Which votes can no longer change, if sampling is to stop there."""
-    if run.sampling.stop == "all":
-        return None
-    from tasks.voting.decided import decided
-
-    return lambda samples: decided(samples, queries, run.sampling.k)
-
-
 @task(task_run_name="plan {model.name}", persist_result=False)
 def plan(run: RunFile, model: Model, queries: Sequence[str]) -> list[tuple[Shard, int]]:
     """Samples wanted, less samples present: what each shard of the model lacks."""
-    lake, rows = Lake(run.lake), read_table(Lake(run.lake), QUERIES, queries)
-    return lacking(lake, shards(run, model), rows, run.sampling.k, _decided(run, rows))
+    from tasks.voting.decided import until_decided
+
+    rows = read_table(Lake(run.lake), QUERIES, queries)
+    return lacking(Lake(run.lake), shards(run, model), rows, run.sampling.k, until_decided(run.sampling, rows))
 
 
 class Sampled(TypedDict):
@@ -262,6 +293,7 @@ class Sampled(TypedDict):
 def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "Sampler") -> Sampled:
     """What a shard lacks → `generations`. Two or more of a model run at once, so that the engine never waits for the next one."""
     from tasks.sampling.sample import Progress, sample_shard
+    from tasks.voting.decided import until_decided
 
     began, said, last = time.monotonic(), 0.0, Progress(0, 0, 0, 0.0, 0.0)
 
@@ -277,7 +309,7 @@ def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "S
     model = next(model for model in run.models if model.name == shard.model)
     recipe = next(recipe for recipe in recipes_of(model, templates_of(run), settings) if recipe.id == shard.recipe)
     rows = in_shard(read_table(lake, QUERIES, queries), shard)
-    decided = _decided(run, rows)
+    decided = until_decided(run.sampling, rows)
     sample_shard(lake, sampler, shard.model, recipe, shard.bucket, rows, settings.k, run.seed, settings.chunk, progress, decided)
     return {"shard": str(shard), "drawn": last.done, "tokens": last.tokens, "seconds": time.monotonic() - began}
 
@@ -318,7 +350,7 @@ def vote(run: RunFile, shard: Shard, queries: Sequence[str]) -> Written:
 
     lake = Lake(run.lake)
     rows = read_table(lake, QUERIES, queries).filter(shard.bucket.holds()).sort("query_id")
-    generations = read_table(lake, GENERATIONS, generation_files(lake, shard.model, shard.recipe, shard.bucket))
+    generations = read_generations(lake, generation_files(lake, shard.model, shard.recipe, shard.bucket), mend=True)
     rows = rows.filter(pl.col("query_id").is_in(generations["query_id"].unique().to_list()))
     generations = generations.filter(pl.col("query_id").is_in(rows["query_id"].to_list()))
     prices = {model.name: model.price for model in run.models if model.price is not None}
