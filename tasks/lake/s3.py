@@ -24,7 +24,6 @@ from tasks.lake.fingerprints import fingerprint
 
 _LARGEST_PUT = 5 * 2**30  # bytes; S3's own limit, above which a file would have to be sent in parts
 _LARGEST_DELETE = 1000  # files in one request
-_ATTEMPTS = 5  # of one request, by botocore, with growing pauses; s3fs tries what is a broken connection again around that
 _AGAINST_EACH_OTHER = 5  # writers of one file at the same moment: how often one of them tries again
 
 _KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired", "InvalidClientTokenId"}
@@ -40,6 +39,7 @@ _VARIABLES = (
     "AWS_PROFILE",
     "AWS_CONFIG_FILE",
     "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_MAX_ATTEMPTS",  # botocore's own, for one request; around them s3fs tries five times what is a broken connection
 )
 _connecting = threading.Lock()
 
@@ -212,7 +212,7 @@ class _SameTime(OSError):
 
 
 def _settings() -> tuple[str | None, str | None, str]:
-    """Endpoint, region, and a fingerprint of all that says who we are. Without an endpoint, AWS finds a bucket's region itself."""
+    """Endpoint, region, and a fingerprint of all else that makes a client. Without an endpoint, AWS finds a bucket's region itself."""
     given = os.environ.get
     who = fingerprint([given(name) for name in _VARIABLES])
     profile = _session(who).get_scoped_config()
@@ -236,7 +236,6 @@ def _filesystem(endpoint: str | None, region: str | None, who: str) -> Any:
     filesystem = S3FileSystem(
         endpoint_url=endpoint,
         client_kwargs={"region_name": region},
-        config_kwargs={"retries": {"mode": "standard", "max_attempts": _ATTEMPTS}},
         use_listings_cache=False,  # another worker's files are there as soon as they are written
         max_concurrency=1,  # more would ask for a file's size before each GET
         skip_instance_cache=True,  # which is one for each thread
