@@ -6,15 +6,19 @@
 
 Retry does only what failed. In the parent each launch is a task whose result is kept: those that completed are not launched
 again. A launch is known to Prefect by its task run and how often that ran, so the same try is never started twice, and the
-next try is a new flow run, which draws only what the lake lacks.
+next try is a new flow run, which draws only what the lake lacks. A refresh that was lost with its worker leaves flow runs behind
+that go on: its Retry waits for those.
 """
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
+from uuid import UUID
 
 from prefect import Task, flow, task, unmapped
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.deployments import run_deployment
@@ -70,7 +74,8 @@ def refresh(file: str, lake: str | None = None, settings: list[str] | None = Non
 
 
 def _was_lost(_: Task[Any, Any], __: TaskRun, state: State[Any]) -> bool:
-    """A worker that was killed says nothing about the next one. Shards that failed have been tried three times already."""
+    """A worker that was killed says nothing about the next one. Shards that failed were tried several times already, and who
+    cancels a flow run means it."""
     return not isinstance(state.result(raise_on_failure=False), ShardsFailed)
 
 
@@ -91,19 +96,31 @@ def launch(run: RunFile, model: Model, parameters: dict[str, Any], sample_with: 
         return "nothing to draw"
     this = TaskRunContext.get()
     assert this is not None
+    assert this.task_run.flow_run_id is not None
     child = cast(
         FlowRun,
         run_deployment(
             sample_with,
             parameters=parameters,
             flow_run_name=f"sample {model.name}",
-            idempotency_key=f"{this.task_run.id}-{this.task_run.run_count}",
+            idempotency_key=_under_way(this.task_run.flow_run_id, parameters) or f"{this.task_run.id}-{this.task_run.run_count}",
         ),
     )
-    if child.state is not None and child.state.is_completed():
+    assert child.state is not None
+    if child.state.is_completed():
         return f"{child.name} ({child.id})"
-    message = f"{model.name}: {(child.state and child.state.message) or 'the flow run has no state'}"
-    raise ShardsFailed(message) if child.state is not None and child.state.is_failed() else RuntimeError(message)
+    message = f"{model.name}: {child.state.message or child.state.name}"
+    raise RuntimeError(message) if child.state.is_crashed() else ShardsFailed(message)
+
+
+def _under_way(refresh: UUID, parameters: dict[str, Any]) -> str | None:
+    """The key of an earlier launch of the same by the same refresh that has not ended, if there is one."""
+    launched = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[refresh]))
+    with get_client(sync_client=True) as client:
+        for child in client.read_flow_runs(flow_run_filter=launched):
+            if child.parameters == parameters and child.state is not None and not child.state.is_final():
+                return child.idempotency_key
+    return None
 
 
 @flow(name="sample-model", flow_run_name="sample {model}", task_runner=ThreadPoolTaskRunner(max_workers=AT_ONCE))  # type: ignore[arg-type]
