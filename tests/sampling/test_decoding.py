@@ -12,6 +12,7 @@ from tasks.config import Model, Sampling
 from tasks.errors import UserError
 from tasks.sampling.engines import Completion, Failure, Request, decoding
 from tasks.sampling.engines.decoding import Decoder
+from tasks.sampling.engines.tokens import encode
 
 PROMPTS = ["red", "the sun is", "one two three cat dog sun moon is not the a of", "blue ?", "a cat is not a dog .", "green green"]
 
@@ -176,7 +177,7 @@ def test_a_stop_string_that_is_a_special_token_ends_the_text(tiny_model: Model) 
 def test_a_chat_prompt_goes_through_the_template_once(tiny_model: Model) -> None:
     chat = tiny_model.model_copy(update={"chat": True})
     decoder = Decoder(chat, Sampling(max_new_tokens=5), "cpu")
-    (ids,) = decoder._encode(["red sun"])
+    (ids,) = encode(decoder.tokenizer, ["red sun"], chat=True, name="babbler")
     assert decoder.tokenizer.convert_ids_to_tokens(ids) == ["<bos>", "red", "sun", ".", "the"]
 
 

@@ -29,6 +29,7 @@ from tasks.sampling.engines import Completion, Failure, FinishReason, Request
 from tasks.sampling.engines.cache import can_be_copied, expand, select
 from tasks.sampling.engines.draw import Drawn, draw
 from tasks.sampling.engines.loading import why_not_loaded
+from tasks.sampling.engines.tokens import cut, decode, encode, end_ids
 
 TOLERANCE = 1e-3  # in a logit
 _ROWS = 512  # more are hardly faster
@@ -71,7 +72,8 @@ class Decoder:
         self.context: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         self.most_rows = _ROWS  # of a batch; less once memory has run out
         self.stops = [stop for stop in sampling.stop_strings if stop]
-        self.end_ids = torch.tensor(sorted(self._end_ids()), device=self.device)
+        declared = (self.model.generation_config.eos_token_id, self.model.config.eos_token_id)
+        self.end_ids = torch.tensor(sorted(end_ids(self.tokenizer, declared, self.stops)), device=self.device)
         self.accepts = set(inspect.signature(self.model.forward).parameters)
         self._check_cache()
 
@@ -81,7 +83,7 @@ class Decoder:
 
         Where memory runs out, a batch is halved; a request for which it does not suffice alone is answered with a Failure.
         """
-        prompts = self._encode([request.prompt for request in requests])
+        prompts = encode(self.tokenizer, [request.prompt for request in requests], chat=self.chat, name=self.name)
         fits = [self.context is None or len(ids) < self.context for ids in prompts]
         over_long = [(request, ids) for request, ids, fit in zip(requests, prompts, fits, strict=True) if not fit]
         if over_long:
@@ -113,29 +115,6 @@ class Decoder:
         zero = torch.zeros((1, 1), dtype=torch.int64, device=self.device)
         if not can_be_copied(getattr(self._call(zero, None, zero, use_cache=True), "past_key_values", None)):
             raise ModelUnusable(f"model {self.name!r}: the engine 'transformers' samples models with attention only; this one is recurrent")
-
-    def _end_ids(self) -> set[int]:
-        """Tokens that end a text: the model's and the tokenizer's, and stop strings that are special tokens."""
-        ends: set[int] = set()
-        for one in (self.model.generation_config.eos_token_id, self.model.config.eos_token_id, self.tokenizer.eos_token_id):
-            ends.update([one] if isinstance(one, int) else one or [])
-        special = set(self.tokenizer.all_special_tokens)
-        return ends | {self.tokenizer.convert_tokens_to_ids(stop) for stop in self.stops if stop in special}
-
-    def _encode(self, prompts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each prompt, made once, so that no token that begins a text is doubled."""
-        distinct = list(dict.fromkeys(prompts))
-        if not self.chat:
-            encoded = self.tokenizer(distinct)["input_ids"]
-        else:
-            messages = [[{"role": "user", "content": prompt}] for prompt in distinct]
-            try:
-                encoded = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
-            except ValueError as error:
-                raise ModelUnusable(f"model {self.name!r}: chat = true, but its chat template cannot be used: {error}") from error
-        start = self.tokenizer.bos_token_id if self.tokenizer.bos_token_id is not None else 0
-        ids = {prompt: list(one) or [start] for prompt, one in zip(distinct, encoded, strict=True)}
-        return [ids[prompt] for prompt in prompts]
 
     def _batch_size(self, longest_prompt: int) -> int:
         """As many rows as have room for their caches, by their longest possible text."""
@@ -260,30 +239,35 @@ class Decoder:
     def _at_stop_string(self, rows: _Rows, step: int) -> Tensor:
         """Whether a stop string stands at the end of each row. A token is a byte at least, so a few tokens are enough to look at."""
         longest = max(len(stop.encode()) for stop in self.stops)
-        tails = self._decode(rows.tokens[:, max(0, step - longest) : step + 1].tolist())
+        tails = decode(self.tokenizer, rows.tokens[:, max(0, step - longest) : step + 1].tolist())
         return torch.tensor([any(stop in tail for stop in self.stops) for tail in tails], device=self.device)
 
     def _completions(self, rows: _Rows, at: Sequence[float]) -> list[Completion]:
         """What the rows, all ended, have said."""
         ended = rows.ended.tolist()
-        texts = self._decode([tokens[:count] for tokens, count in zip(rows.tokens.tolist(), ended, strict=True)])
+        texts = decode(self.tokenizer, [tokens[:count] for tokens, count in zip(rows.tokens.tolist(), ended, strict=True)])
         completions = []
         for request, prompt, text, count, stopped in zip(rows.requests, rows.prompts, texts, ended, rows.stopped.tolist(), strict=True):
-            cut = min((text.find(stop) for stop in self.stops if stop in text), default=len(text))
             reason: FinishReason = "stop" if stopped else "length"
             completions.append(
                 Completion(
-                    request.query_id, request.sample, text[:cut], reason, len(prompt), count, round(at[count - 1], 6), round(at[0], 6)
+                    request.query_id,
+                    request.sample,
+                    cut(text, self.stops),
+                    reason,
+                    len(prompt),
+                    count,
+                    round(at[count - 1], 6),
+                    round(at[0], 6),
                 )
             )
         return completions
 
-    def _decode(self, tokens: list[list[int]]) -> list[str]:
-        texts: list[str] = self.tokenizer.batch_decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return texts
-
 
 def _load(model: Model, device: torch.device) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+    for key, value in (("quantization", model.quantization), ("lora", model.lora)):
+        if value is not None:
+            raise ModelUnusable(f"model {model.name!r}: {key} = {value!r}, which the engine 'transformers' does not have; expected 'vllm'")
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     options = {"revision": model.revision or "main", "trust_remote_code": model.trust_remote_code}

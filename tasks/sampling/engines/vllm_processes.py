@@ -1,0 +1,77 @@
+"""What surrounds vLLM: where its log goes, why it failed, and that its processes end with ours.
+
+vLLM runs the model in processes of its own. They say why they failed only in their log, so that is kept in a file and read when
+one of them ends; and they live on when the process that started them is killed, so vLLM calls `end_with_owner` in each of them
+(the entry point `vllm.general_plugins` in pyproject.toml).
+"""
+
+import json
+import os
+import re
+import select
+from pathlib import Path
+from threading import Thread
+
+SCRATCH = "manyminds-vllm-"  # how the name of the folder with the log begins
+_OWNER = "MANYMINDS_VLLM_OWNER"  # process id of the process that holds the engine
+_ERROR = re.compile(r"^(?:\S* )?((?:\w+\.)*\w*(?:Error|Exception|Interrupt)): (.+)$", re.MULTILINE)
+_OUT_OF_MEMORY = re.compile(r"out of memory|OutOfMemoryError|can't allocate memory|bad_alloc", re.IGNORECASE)
+
+
+def prepare(log: Path) -> None:
+    """Set what vLLM reads from the environment when it is imported, here and in its processes. What the user has set stays.
+
+    Only errors are logged, into `log`; with VLLM_LOGGING_LEVEL set, vLLM logs to the terminal as well.
+    """
+    level = os.environ.get("VLLM_LOGGING_LEVEL")
+    handlers: dict[str, object] = {"file": {"class": "logging.FileHandler", "filename": str(log), "level": "ERROR", "delay": True}}
+    if level is not None:
+        handlers["terminal"] = {"class": "logging.StreamHandler", "level": level}
+    config = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "handlers": handlers,
+        "loggers": {"vllm": {"handlers": list(handlers), "level": level or "ERROR", "propagate": False}},
+    }
+    settings = log.with_suffix(".json")
+    settings.write_text(json.dumps(config))
+    os.environ[_OWNER] = str(os.getpid())
+    if SCRATCH in os.environ.get("VLLM_LOGGING_CONFIG_PATH", SCRATCH):  # not set, or by an engine before this one
+        os.environ["VLLM_LOGGING_CONFIG_PATH"] = str(settings)
+    os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")  # a fork of a process with threads may hang
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # nothing is sent home
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def what_went_wrong(log: Path) -> str:
+    """The first error in the log, "torch.OutOfMemoryError: CUDA out of memory. …", or an empty text."""
+    try:
+        text = log.read_text(errors="replace")
+    except OSError:
+        return ""
+    errors = [f"{name}: {said}" for name, said in _ERROR.findall(text)]
+    return next((error for error in errors if is_out_of_memory(error)), errors[0] if errors else "")
+
+
+def is_out_of_memory(error: str) -> bool:
+    """Whether the text of an error says that memory ran out."""
+    return _OUT_OF_MEMORY.search(error) is not None
+
+
+def end_with_owner() -> None:
+    """Called by vLLM in each of its processes: end as soon as the process that holds the engine is gone, however it went."""
+    owner = int(os.environ.get(_OWNER, "0"))
+    if not owner or owner == os.getpid() or not hasattr(os, "pidfd_open"):  # started by somebody else; this is the owner; no Linux
+        return
+    try:
+        handle = os.pidfd_open(owner)
+    except ProcessLookupError:
+        os._exit(1)
+
+    def watch() -> None:
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        poll.poll()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True, name="end with owner").start()
