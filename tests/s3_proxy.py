@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -20,7 +21,9 @@ class Proxy:
     def __init__(self, server: str) -> None:
         self.server = urlsplit(server)
         self.requests: list[tuple[str, str]] = []  # method and path with query, decoded
+        self.moments: list[datetime] = []  # when each came
         self.fault: Callable[[str, str], Fault] = lambda method, path: None
+        self.lock = threading.Lock()
         self.seconds_late = 2.0
         self.address = ""
 
@@ -49,7 +52,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         path = unquote(self.path)
-        self.state.requests.append((self.command, path))
+        with self.state.lock:
+            self.state.requests.append((self.command, path))
+            self.state.moments.append(datetime.now(UTC))
         fault = self.state.fault(self.command, path)
         if fault in _ERRORS:
             status, code = _ERRORS[fault]

@@ -85,12 +85,16 @@ def test_no_queries_need_no_samples(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 this is no table PAR1"])
-def test_a_broken_file_is_named(lake: Lake, content: bytes) -> None:
+def test_a_broken_file_is_named_and_left_where_it_is_and_has_no_samples(
+    lake: Lake, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     write(lake, {(query_id, 0) for query_id in QUERY_IDS}, 1)
+    lacking = missing(lake, "m", "r1", Bucket(0, 1), QUERY_IDS, 3)
     broken = "generations/model=m/recipe=r1/bucket=00-of-01/broken.parquet"
     lake.write(broken, content)
-    with pytest.raises(UserError, match=r"broken\.parquet"):
-        missing(lake, "m", "r1", Bucket(0, 1), QUERY_IDS, 3)
+    assert missing(lake, "m", "r1", Bucket(0, 1), QUERY_IDS, 3).equals(lacking)
+    assert f"{broken} cannot be read" in caplog.text
+    assert lake.read(broken) == content
 
 
 def test_a_file_under_no_bucket_is_named(lake: Lake) -> None:
