@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TORCH := torch==2.13.0
 
-.PHONY: demo test check bench s3 world clean
+.PHONY: demo test check bench s3 operate world clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -26,6 +26,9 @@ bench: $(VENV)/.installed-dev
 # Ctrl-C ends it; what it prints tells a shell where it is.
 s3: $(VENV)/.installed-dev
 	@$(BIN)/python infra/seaweed.py lakes/.s3
+
+operate: $(VENV)/.installed-dev
+	@$(BIN)/python infra/operate.py
 
 world: $(VENV)/.installed
 	$(BIN)/python -m tasks.world.train --force
