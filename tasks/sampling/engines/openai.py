@@ -45,14 +45,15 @@ _OFF = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "presence_penalty"
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a server is waited for. As it stands, one that is restarted has about five minutes."""
+    """How long a server is waited for: one that is being restarted, a quarter of an hour."""
 
     silence_s: float = 600  # without a byte
     first_wait_s: float = 0.5  # before the second attempt; then twice as long each time
     longest_wait_s: float = 60
-    attempts: int = 12
+    longest_wait_to_reach_s: float = 5  # while it cannot be connected to, which costs it nothing
+    attempts: int = 15  # that it failed
     attempts_to_reach: int = 5  # while it never could be connected to
-    seconds: float = 1800  # of attempts and waits; what the server asked to wait does not count
+    seconds: float = 900  # of attempts and waits; what the server asked to wait does not count
     longest_asked_s: float = 3600  # a server that asks to wait longer is left alone until another run
 
 
@@ -167,7 +168,7 @@ class OpenAIEngine:
                 if trouble.status == 429 and self._answers > answers:  # no fault of this request as long as others are answered
                     attempts, spent = 0, 0.0
                 attempts, spent, answers = attempts + 1, spent + time.monotonic() - began, self._answers
-                if attempts >= self._patience.attempts or spent > self._patience.seconds:
+                if (trouble.connected and attempts >= self._patience.attempts) or spent > self._patience.seconds:
                     return self._failure(request, RuntimeError, f"{self._say(trouble)} (after {attempts} attempts)")
                 if not self._connected and attempts >= self._patience.attempts_to_reach:
                     raise self._unusable(trouble) from None
@@ -265,7 +266,8 @@ class OpenAIEngine:
                 logger.warning("%s: %s asks to wait %.0f s", self._model.name, self._server, trouble.retry_after)
             self._not_before = max(self._not_before, until)
             return 0.0
-        wait = min(self._patience.longest_wait_s, self._patience.first_wait_s * 2.0 ** (attempts - 1)) * random.uniform(0.5, 1)
+        longest = self._patience.longest_wait_s if trouble.connected else self._patience.longest_wait_to_reach_s
+        wait = min(longest, self._patience.first_wait_s * 2.0 ** min(attempts - 1, 20)) * random.uniform(0.5, 1)
         await asyncio.sleep(wait)
         return wait
 
