@@ -13,7 +13,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, cast
 
@@ -109,7 +109,7 @@ class LakeResults(WritableFileSystem):
 
     def read_path(self, path: str, _sync: bool = True) -> bytes:  # type: ignore[override]
         """The bytes of a result. Raises FileNotFoundError."""
-        return Lake(self.lake).read(f"{_RESULTS}/{path}")
+        return _result(self.lake, path)
 
     def write_path(self, path: str, content: bytes, _sync: bool = True) -> None:  # type: ignore[override]
         """Keep a result."""
@@ -122,6 +122,12 @@ class LakeResults(WritableFileSystem):
     async def awrite_path(self, path: str, content: bytes) -> None:
         """The same, without holding up the event loop."""
         await asyncio.to_thread(self.write_path, path, content)
+
+
+@lru_cache(maxsize=4096)
+def _result(lake: str, path: str) -> bytes:
+    """Prefect reads a result three or four times on its way; one that was written never changes."""
+    return Lake(lake).read(f"{_RESULTS}/{path}")
 
 
 @cache
@@ -448,12 +454,11 @@ def report(run: RunFile, tables: dict[str, list[str]], notes: list[str]) -> str:
     from tasks.report.words import markdown
 
     lake = Lake(run.lake)
-    queries, votes, scores, routes, metrics = (
-        read_table(lake, table, tables[table.name]) for table in (QUERIES, VOTES, SCORES, ROUTES, METRICS)
-    )
+    metrics = read_table(lake, METRICS, tables[METRICS.name])
     made_from = fingerprint(source_fingerprint("tasks.report"), tables, notes, run)
     mark = f"<!-- {made_from} -->".encode()
     if not lake.exists("report.html") or not lake.read("report.html").rstrip().endswith(mark):
+        queries, votes, scores, routes = (read_table(lake, table, tables[table.name]) for table in (QUERIES, VOTES, SCORES, ROUTES))
         recipes = [f"{model.name} {recipe.id}" for model in run.models for recipe in recipes_of(model, templates_of(run), run.sampling)]
         page = render(run.name, queries, votes, scores, routes, metrics, notes, settings_of(run, recipes))
         lake.write("report.html", page.encode() + b"\n" + mark)

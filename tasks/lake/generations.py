@@ -23,12 +23,15 @@ IMPORTED = "imported"  # the recipe of what was made elsewhere
 SET_ASIDE = ".set-aside"
 
 
-def generation_files(lake: Lake, model: str, recipe_id: str, bucket: Bucket) -> list[str]:
+def generation_files(lake: Lake, model: str, recipe_id: str, bucket: Bucket, listed: Iterable[str] | None = None) -> list[str]:
     """Files of this model and recipe that may hold samples of this bucket's queries, sorted.
 
-    Raises UserError for a folder that is no bucket's, or a file that lies beside these folders.
+    `listed`: all files in `generation_folder`, by who asks for bucket after bucket. Raises UserError for a folder that is no
+    bucket's, or a file that lies beside these folders.
     """
     folder = generation_folder(model, recipe_id)
+    if listed is not None:
+        return [file for file in listed if _bucket(lake, folder, file.removeprefix(f"{folder}/").partition("/")[0]).overlaps(bucket)]
     labels = [label for label in lake.names(folder) if _bucket(lake, folder, label).overlaps(bucket)]
     return [file for label in labels for file in lake.files(f"{folder}/{label}")]
 

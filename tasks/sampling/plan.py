@@ -16,22 +16,31 @@ Queries = pl.Series | Sequence[str]
 
 
 def missing(
-    lake: Lake, model: str, recipe_id: str, bucket: Bucket, query_ids: Queries, k: int, decided: Decided | None = None
+    lake: Lake,
+    model: str,
+    recipe_id: str,
+    bucket: Bucket,
+    query_ids: Queries,
+    k: int,
+    decided: Decided | None = None,
+    listed: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Samples 0 … k-1 of these queries that the lake does not have: columns `query_id`, `sample` (Int32), sorted.
 
-    `query_ids`: queries of this bucket. With `decided`, a query whose vote can no longer change lacks nothing.
+    `query_ids`: queries of this bucket. With `decided`, a query whose vote can no longer change lacks nothing. `listed`: all files
+    of the model and recipe, if they are known.
     """
-    return lacking_beside(present(lake, model, recipe_id, bucket, with_text=decided is not None), query_ids, k, decided)
+    there = present(lake, generation_files(lake, model, recipe_id, bucket, listed), with_text=decided is not None)
+    return lacking_beside(there, query_ids, k, decided)
 
 
-def present(lake: Lake, model: str, recipe_id: str, bucket: Bucket, with_text: bool, mend: bool = False) -> pl.DataFrame:
-    """What the lake has of this bucket, and perhaps of others: columns `query_id`, `sample` and, if wanted, `text`.
+def present(lake: Lake, files: Sequence[str], with_text: bool, mend: bool = False) -> pl.DataFrame:
+    """The samples that the lake has in these files: columns `query_id`, `sample` and, if wanted, `text`.
 
     A file that cannot be read is left out, and set aside if `mend`.
     """
     columns = ["query_id", "sample", "text"] if with_text else ["query_id", "sample"]
-    return read_generations(lake, generation_files(lake, model, recipe_id, bucket), columns, mend)
+    return read_generations(lake, files, columns, mend)
 
 
 def lacking_beside(there: pl.DataFrame, query_ids: Queries, k: int, decided: Decided | None) -> pl.DataFrame:

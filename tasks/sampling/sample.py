@@ -61,7 +61,7 @@ def sample_shard(
     template that fails or a model that cannot be loaded, RuntimeError if the engine fails; what was finished by then is written.
     """
     queries = queries.filter(bucket.holds())
-    there = present(lake, model_name, recipe.id, bucket, with_text=decided is not None, mend=True)
+    there = present(lake, generation_files(lake, model_name, recipe.id, bucket), with_text=decided is not None, mend=True)
     plan = lacking_beside(there, queries["query_id"], k, decided)
     if plan.is_empty():
         return generation_files(lake, model_name, recipe.id, bucket)

@@ -11,6 +11,7 @@ import polars as pl
 from tasks.config import Model, Sampling
 from tasks.lake.buckets import Bucket, buckets
 from tasks.lake.files import Lake
+from tasks.lake.generations import generation_folder
 from tasks.sampling.adaptive import Decided
 from tasks.sampling.plan import missing
 from tasks.sampling.recipe import Recipe, recipe_of
@@ -54,7 +55,11 @@ def in_shard(queries: pl.DataFrame, shard: Shard) -> pl.DataFrame:
 
 def lacking(lake: Lake, shards: Sequence[Shard], queries: pl.DataFrame, k: int, decided: Decided | None = None) -> list[tuple[Shard, int]]:
     """How many samples each shard still lacks; at most so many where sampling stops once a vote is `decided`."""
-    return [
-        (shard, missing(lake, shard.model, shard.recipe, shard.bucket, in_shard(queries, shard)["query_id"], k, decided).height)
-        for shard in shards
-    ]
+    folders = {generation_folder(shard.model, shard.recipe) for shard in shards}
+    listed = {folder: lake.files(folder) for folder in folders}  # once, and not for each shard
+
+    def count(shard: Shard) -> int:
+        files = listed[generation_folder(shard.model, shard.recipe)]
+        return missing(lake, shard.model, shard.recipe, shard.bucket, in_shard(queries, shard)["query_id"], k, decided, files).height
+
+    return [(shard, count(shard)) for shard in shards]
