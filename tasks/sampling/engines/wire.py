@@ -7,8 +7,9 @@
       data: [DONE]
                           →  Answer("4.", "stop", 9, 3, latency_s=0.4, first_token_s=0.1)
 
-It knows nothing of retries. aiohttp, which s3fs brings anyway, reads these streams with a tenth of the processor time of the
-`openai` package (16 against 166 µs a token): one process follows a server that makes ten thousand tokens a second.
+It knows nothing of retries. aiohttp, which s3fs brings anyway, reads such a stream with less than a third of the processor time of
+the `openai` package (51 against 183 µs a token; httpx: 241), whose retries would not do either: none after the first byte, nor
+for a `Retry-After` of more than two minutes.
 """
 
 import json
