@@ -54,6 +54,9 @@ def serve(folder: Path, port: int = 0) -> Iterator[dict[str, str]]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+        for number in set(ports.values()) - {0}:
+            for left in Path("/tmp").glob(f"seaweedfs-*-{number}.sock"):  # noqa: S108 - where SeaweedFS puts them, and leaves them
+                left.unlink()
 
 
 def free_ports(count: int) -> list[int]:

@@ -129,7 +129,7 @@ class S3:
     def filesystem(self) -> Any:
         """The s3fs filesystem: one for all threads of this process, as long as the environment stays as it is."""
         with self._explained(), _connecting:
-            return _filesystem(*_settings())
+            return _filesystem(*_settings(), os.getpid())
 
     @property
     def scan_options(self) -> dict[str, Any]:
@@ -229,8 +229,8 @@ def _session(who: str) -> Any:
 
 
 @lru_cache(maxsize=8)
-def _filesystem(endpoint: str | None, region: str | None, who: str) -> Any:
-    """Connected once, since two threads that connect at the same time would each make a client."""
+def _filesystem(endpoint: str | None, region: str | None, who: str, process: int) -> Any:
+    """Connected once, since two threads that connect at the same time would each make a client; but not shared with a fork."""
     from s3fs import S3FileSystem
 
     filesystem = S3FileSystem(
