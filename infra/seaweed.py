@@ -55,7 +55,7 @@ def serve(folder: Path, port: int = 0) -> Iterator[dict[str, str]]:
             server.kill()
             server.wait()
         for number in set(ports.values()) - {0}:
-            for left in Path("/tmp").glob(f"seaweedfs-*-{number}.sock"):  # noqa: S108 - where SeaweedFS puts them, and leaves them
+            for left in Path("/tmp").glob(f"seaweedfs-*-{number}.sock"):  # where SeaweedFS puts them, and leaves them
                 left.unlink()
 
 

@@ -66,8 +66,16 @@ def _is_worth_a_retry(_: Task[Any, Any], __: TaskRun, state: State[Any]) -> bool
     return not isinstance(state.result(raise_on_failure=False), UserError | Stopped)
 
 
+def _may_pass(_: Task[Any, Any], __: TaskRun, state: State[Any]) -> bool:
+    """A lake that does not answer may answer later; what a step computes would come out the same."""
+    return isinstance(state.result(raise_on_failure=False), OSError)
+
+
 def _step(
-    name: str, reads: Callable[..., Sequence[object]], code: Sequence[str], retries: int = 0
+    name: str,
+    reads: Callable[..., Sequence[object]],
+    code: Sequence[str],
+    is_worth_a_retry: Callable[[Task[Any, Any], TaskRun, State[Any]], bool] = _may_pass,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """A Prefect task that is redone when `reads(**parameters)`, or the code of the packages, has changed."""
 
@@ -88,9 +96,9 @@ def _step(
         persist_result=True,
         result_serializer="json",
         cache_result_in_memory=False,
-        retries=retries,
+        retries=2,
         retry_delay_seconds=5,
-        retry_condition_fn=_is_worth_a_retry if retries else None,
+        retry_condition_fn=is_worth_a_retry,
     )
 
 
@@ -205,7 +213,7 @@ def _check_alone(run: RunFile, queries: pl.DataFrame, models: Sequence[str], sou
     "load {benchmark.name}",
     lambda run, benchmark: (benchmark, _contents(benchmark.files), run.splits, run.seed),
     code=["tasks.benchmarks", "tasks.world.questions", "tasks.world.skills", "tasks.world.facts"],
-    retries=2,
+    is_worth_a_retry=_is_worth_a_retry,
 )
 def load_queries(run: RunFile, benchmark: Benchmark) -> Written:
     """A benchmark → `queries`."""
