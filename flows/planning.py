@@ -30,7 +30,7 @@ class Plan:
     tokens: int  # to generate
     hours: float | None  # of all its replicas together, one beside the other
     dollars: float | None
-    was_sampled: bool  # whether the lake has samples of the model to go by
+    was_sampled: bool  # whether the lake has samples of the model, with their tokens, to go by
 
     @property
     def present(self) -> int:
@@ -52,7 +52,7 @@ def print_plan(run: RunFile) -> None:
     if run.sampling.stop == "decided":
         console.print("At most so many: sampling a query stops once its vote is decided.")
     if new := [one.model.name for one in plans if one.to_draw and not one.was_sampled]:
-        words = f"at most, with max_new_tokens = {run.sampling.max_new_tokens} each: the lake has no sample to go by"
+        words = f"at most, with max_new_tokens = {run.sampling.max_new_tokens} each: the lake has no sample with its tokens to go by"
         console.print(f"Tokens of {', '.join(new)}: {words}.", markup=False)
     if slow := [one.model.name for one in plans if one.hours is None]:
         console.print(f"Hours of {', '.join(slow)}: not known; `tokens_per_second` in the run file would tell.", markup=False)
@@ -81,17 +81,19 @@ def _plan(run: RunFile, model: Model, wanted: int, to_draw: int) -> Plan:
         return Plan(model, wanted, 0, 0, 0.0, 0.0 if model.price else None, True)
     lake = Lake(run.lake)
     written = lake.changed(f"{GENERATIONS.name}/model={folder_name(model.name)}")
-    counts = [pl.col("prompt_tokens", "completion_tokens").mean(), pl.len()]
+    counts = [pl.col("prompt_tokens", "completion_tokens").mean()]
     rows, broken = query_generations(lake, list(written), lambda rows: rows.select(counts))
-    *means, samples = rows.row(0)
-    if not samples:
+    prompt, completion = rows.row(0)
+    if completion is None:  # no samples, or of a server that does not count
         tokens = to_draw * run.sampling.max_new_tokens
         return Plan(model, wanted, to_draw, tokens, _hours(model, tokens, model.tokens_per_second), None, False)
-    prompt, completion = (to_draw * (mean or 0) for mean in means)
-    dollars = (prompt * model.price.prompt + completion * model.price.completion) / 1e6 if model.price else None
+    dollars = None
+    if model.price is not None and prompt is not None:
+        dollars = to_draw * (prompt * model.price.prompt + completion * model.price.completion) / 1e6
     newest = sorted(set(written) - set(broken), key=lambda file: written[file])[-_NEWEST:]
     rate = model.tokens_per_second or _rate(lake, newest)
-    return Plan(model, wanted, to_draw, round(completion), _hours(model, completion, rate), dollars, True)
+    tokens = round(to_draw * completion)
+    return Plan(model, wanted, to_draw, tokens, _hours(model, tokens, rate), dollars, True)
 
 
 def _hours(model: Model, tokens: float, rate: float | None) -> float | None:
