@@ -1,19 +1,21 @@
 """Which samples to draw next, where sampling a query stops once its vote is decided.
 
-k = 10: the first five of each query at once (with fewer nothing can be decided), then one at a time, as long as the samples
-that are still to come could change the vote. Queries are independent, so while one waits for its sixth sample others keep
-the engine busy. Which samples are drawn depends on the texts alone, not on the order in which they come.
+k = 10: the first five of each query at once (with fewer nothing can be decided), then as many as it takes at least, mostly one
+at a time, as long as the samples that are still to come could change the vote. Queries are independent, so while one waits for
+its sixth sample others keep the engine busy. Which samples are drawn depends on the texts alone, not on the order in which they
+come.
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import polars as pl
 
 from tasks.sampling.engines import Completion
 
-# Rows (query_id, sample, text), all samples there are of each of these queries  →  ids of those whose vote is decided.
-Decided = Callable[[pl.DataFrame], Collection[str]]
+# Rows (query_id, sample, text), all samples there are of each of these queries  →  how many more each needs at least until its
+# vote is decided; 0: it is.
+Decided = Callable[[pl.DataFrame], Mapping[str, int]]
 Wanted = list[tuple[str, int]]  # (query_id, sample)
 
 
@@ -53,8 +55,8 @@ class Draws:
             return []
         rows = [(query_id, sample, text) for query_id in complete for sample, text in sorted(self._texts[query_id].items())]
         schema = {"query_id": pl.String, "sample": pl.Int32, "text": pl.String}
-        decided = set(self._decided(pl.DataFrame(rows, schema=schema, orient="row")))
-        return [wanted for query_id in complete if query_id not in decided for wanted in self._ask(query_id, 1)]
+        needed = self._decided(pl.DataFrame(rows, schema=schema, orient="row"))
+        return [wanted for query_id in complete for wanted in self._ask(query_id, needed[query_id])]
 
     def _ask(self, query_id: str, count: int) -> Wanted:
         samples = [self._left[query_id].popleft() for _ in range(count)]

@@ -47,7 +47,7 @@ def lacking_beside(there: pl.DataFrame, query_ids: Queries, k: int, decided: Dec
     """The plan, from what is `present`."""
     queries = pl.DataFrame({"query_id": pl.Series(query_ids, dtype=pl.String).unique()})
     if decided is not None:
-        done = decided(there.join(queries, on="query_id", how="semi").filter(pl.col("sample") < k))
-        queries = queries.filter(~pl.col("query_id").is_in(list(done)))
+        needed = decided(there.join(queries, on="query_id", how="semi").filter(pl.col("sample") < k))
+        queries = queries.filter(~pl.col("query_id").is_in([query_id for query_id, count in needed.items() if not count]))
     samples = pl.DataFrame({"sample": pl.int_range(k, dtype=pl.Int32, eager=True)})
     return queries.join(samples, how="cross").join(there, on=["query_id", "sample"], how="anti").sort("query_id", "sample")

@@ -48,3 +48,13 @@ def is_decided(k: int) -> pl.Expr:
     rival_seen = pl.min_horizontal("runner_up_seen", "first_undrawn")
     stays = (rival < pl.col("votes")) | ((rival == pl.col("votes")) & (pl.col("seen") < rival_seen))
     return (undrawn == 0) | stays.fill_null(False)
+
+
+def still_needed(k: int) -> pl.Expr:
+    """Over the same: how many more samples it takes at least until the vote `is_decided`; 0 where it is.
+
+    At best all say what the majority says: 3 : 2 with five to come is 4 : 2 with four, then 5 : 2 with three, so at least two.
+    """
+    lead = pl.col("votes").fill_null(0) - pl.col("runner_up_votes").fill_null(0)
+    undrawn = k - pl.col("drawn").cast(pl.Int32)
+    return pl.when(is_decided(k)).then(0).otherwise(pl.max_horizontal((undrawn - lead + 1) // 2, 1))

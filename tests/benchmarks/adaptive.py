@@ -3,14 +3,15 @@
     .venv/bin/python tests/benchmarks/adaptive.py
 
 First live: each model of the embedded pool answers the embedded questions twice, all ten samples and as few as decide the vote,
-one after the other on the same engine, so that both are warm. The votes of both are compared. Then replays: the samples of the
+one after the other on the same engine, so that both are warm. The votes of both are compared. Time is that of all cores, as
+`/proc` counts it for this process and the engine's, so that whatever else the machine does does not count. Then replays: the samples of the
 first run, drawn in order until the vote is decided; and shares of right samples of real LLMs on GSM8K (RouterDC), of which it is
 not known what the wrong ones said: they are taken to say all the same, and all something else, in between which the truth lies.
 """
 
+import os
 import random
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def main() -> None:
     """Print both tables."""
     benchmark = Benchmark(name="embedded")
     queries, _ = load_benchmark(benchmark, Splits(), 0)
-    print(LINE.format("live, decided instead of all", "samples", "tokens", "seconds", "s all", "s early", "changed"))  # noqa: T201
+    print(LINE.format("live, decided instead of all", "samples", "tokens", "time", "s all", "s early", "changed"))  # noqa: T201
     samples = []
     for name in MODELS:
         model = Model(name=name, path=str(ROOT / "tasks" / "world" / "models" / name))
@@ -61,7 +62,7 @@ def main() -> None:
 
 
 def _both(model: Model, template: str, queries: pl.DataFrame) -> list[tuple[pl.DataFrame, float]]:
-    """Rows of generations, and the seconds that they took: all samples, and those that decide the vote."""
+    """Rows of generations, and the seconds on a core that they took: all samples, and those that decide the vote."""
     recipe = recipe_of(model, template, Sampling(**SETTINGS))
     found = []
     with open_sampler(model, Sampling(**SETTINGS)) as sampler:
@@ -70,11 +71,24 @@ def _both(model: Model, template: str, queries: pl.DataFrame) -> list[tuple[pl.D
         for stop in ("all", "decided"):
             with tempfile.TemporaryDirectory() as folder:
                 lake, until = Lake(folder), until_decided(Sampling(**SETTINGS, stop=stop), queries)
-                began = time.perf_counter()
+                began = _cpu_seconds()
                 sample_shard(lake, sampler, model.name, recipe, BUCKET, queries, K, 0, 2000, decided=until)
-                seconds = time.perf_counter() - began
+                seconds = _cpu_seconds() - began
                 found.append((read_table(lake, GENERATIONS), seconds))
     return found
+
+
+def _cpu_seconds() -> float:
+    """Seconds on a core of all processes of this one's group, so far."""
+    ticks = 0
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        if int(fields[2]) == os.getpgrp():
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _changed(everything: pl.DataFrame, early: pl.DataFrame, queries: pl.DataFrame) -> int:

@@ -1,6 +1,6 @@
 """Sampling that stops once a vote is decided: the votes of all samples, from fewer; the same ones however the work is cut."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -16,7 +16,7 @@ from tasks.sampling.engines.sampler import Sampler
 from tasks.sampling.plan import missing
 from tasks.sampling.recipe import recipe_of
 from tasks.sampling.sample import Progress, sample_shard
-from tasks.voting.decided import decided
+from tasks.voting.decided import decided, still_needed
 from tasks.voting.vote import vote
 
 SAMPLING = Sampling(max_new_tokens=1, temperature=0.5)  # one word each: some queries agree at once, others never
@@ -108,8 +108,8 @@ def draw(
     sample_shard(lake, sampler, model.name, recipe, bucket, queries, k, 0, chunk, progress, until(queries, k) if stop else None)
 
 
-def until(queries: pl.DataFrame, k: int) -> Callable[[pl.DataFrame], Collection[str]]:
-    return lambda rows: decided(rows, queries, k)
+def until(queries: pl.DataFrame, k: int) -> Callable[[pl.DataFrame], Mapping[str, int]]:
+    return lambda rows: still_needed(rows, queries, k)
 
 
 def samples(lake: Lake) -> Samples:

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tasks.lake import tables
-from tasks.voting.decided import decided
+from tasks.voting.decided import decided, still_needed
 from tasks.voting.vote import vote
 
 ANSWERS = ["1", "2", "3", "?"]  # "?" cannot be read
@@ -56,6 +56,13 @@ def test_the_example_of_the_module_is_true() -> None:
 )
 def test_votes_that_are_decided_and_votes_that_are_not(texts: dict[int, str], k: int, is_decided: bool) -> None:
     assert decided(samples({"q": texts}), queries("q"), k) == (["q"] if is_decided else [])
+
+
+@pytest.mark.parametrize(
+    ("texts", "needed"), [("11111", 0), ("1111", 1), ("1", 4), ("11122", 2), ("?????", 3), ("11?22", 3), ("222111112", 1)]
+)
+def test_at_least_so_many_more_are_needed(texts: str, needed: int) -> None:
+    assert still_needed(samples({"q": dict(enumerate(texts))}), queries("q"), 10) == {"q": needed}
 
 
 def test_queries_are_told_apart_and_those_nobody_asked_about_are_left_out() -> None:
@@ -111,6 +118,10 @@ def test_drawing_until_decided_gives_the_votes_of_all_samples(case: tuple[int, l
         assert all(len(drawn[name]) >= k / 2 for name in stopped)
         drawn |= {name: dict(list(said.items())[:count]) for name, said in full.items() if name not in stopped}
     assert majorities(drawn, k) == majorities(full, k)
+    for count in range(1, k):
+        shorter = {name: dict(list(said.items())[:count]) for name, said in drawn.items() if len(said) > count}
+        needed = still_needed(samples(shorter), queries(*full), k)
+        assert all(1 <= needed[name] <= len(drawn[name]) - count for name in shorter)  # as many can be drawn at once
     stops = vote(samples(drawn), queries(*full), k).select("query_id", "k", "wanted", "stop").rows()
     assert stops == [(name, len(said), k, "all" if len(said) == k else "decided") for name, said in sorted(drawn.items())]
 
