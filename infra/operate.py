@@ -74,7 +74,11 @@ class System:
         return str(run["id"])
 
     def retry(self, flow_run: str) -> None:
-        """What the UI's Retry sends."""
+        """What the UI's Retry sends, once the worker is done with the process that failed: before, Prefect 3.7 calls it crashed."""
+        until = time.monotonic() + 60
+        while self.processes_of(flow_run) and time.monotonic() < until:
+            time.sleep(0.5)
+        time.sleep(3)
         state = {"type": "SCHEDULED", "name": "AwaitingRetry", "message": "Retry from the UI"}
         answer = self.ask(f"flow_runs/{flow_run}/set_state", {"state": state, "force": False})
         if answer["status"] != "ACCEPT":
@@ -94,6 +98,12 @@ class System:
         """The flow runs that this one has launched on workers, oldest first."""
         parent = {"flow_runs": {"parent_flow_run_id": {"any_": [flow_run]}}}
         return sorted(self.ask("flow_runs/filter", parent), key=lambda run: str(run["created"]))
+
+    def processes_of(self, flow_run: str, worker: str | None = None) -> list[int]:
+        """Processes of a flow run, among those that the worker (None: any) has started."""
+        workers = [process for name, process in self.workers.items() if worker in (None, name)]
+        found = [pid for process in workers for pid in descendants(process.pid)]
+        return [pid for pid in found if f"PREFECT__FLOW_RUN_ID={flow_run}".encode() in _environment_of(pid)]
 
 
 @contextmanager
@@ -162,6 +172,13 @@ def descendants(pid: int) -> list[int]:
         new = [child for child, parent in parents if parent in new]
         found += new
     return found
+
+
+def _environment_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
 
 
 def kill(pids: Sequence[int]) -> None:
