@@ -23,6 +23,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from tasks.config import Model, Sampling
 from tasks.errors import ModelUnusable
 from tasks.sampling.engines import Completion, Failure, FinishReason, Request
@@ -109,7 +111,7 @@ class VllmEngine:
                 self._log.unlink(missing_ok=True)
                 return self._load((rows or 256) // 2)
             hint = _HINT if is_out_of_memory(f"{reason} {error}") else ""
-            said = why_not_loaded(self._model, RuntimeError(reason) if reason else error)
+            said = reason or (_text(error) if Path(self._model.path).is_dir() else why_not_loaded(self._model, error))
             raise ModelUnusable(f"model {self._model.name!r}: {self._model.path} cannot be loaded by vLLM: {said}{hint}") from error
         config = self._engine.vllm_config
         self._fitting = min(self._context, config.model_config.max_model_len)
@@ -166,8 +168,8 @@ class VllmEngine:
         }
         try:
             SamplingParams(**settings)
-        except ValueError as error:
-            raise ModelUnusable(f"model {self._model.name!r}: vLLM cannot sample like this: {error}") from error
+        except Exception as error:  # its own kind, which is a ValueError in some versions only
+            raise ModelUnusable(f"model {self._model.name!r}: vLLM cannot sample like this: {_text(error)}") from error
         return settings
 
     def _warm_up(self) -> None:
@@ -181,6 +183,7 @@ class VllmEngine:
     def _submit(self, request: Request, ids: list[int], most: int | None = None) -> None:
         """Hand one sample to vLLM, or answer it at once if there is no room for it."""
         from vllm import SamplingParams
+        from vllm.v1.engine.exceptions import EngineDeadError
 
         room = self._context - len(ids)
         if room < 1:
@@ -199,11 +202,11 @@ class VllmEngine:
         self._open[number] = (request, ids)
         try:
             self._engine.add_request(number, {"prompt_token_ids": ids}, params, lora_request=self._lora[0] if self._lora else None)
-        except ValueError as error:  # of this request; a dead engine is found by the next step
+        except EngineDeadError:  # as the next step will say
+            return
+        except Exception as error:  # about this request
             del self._open[number]
             self._answered.append(Failure(request.query_id, request.sample, error))
-        except Exception:  # the engine is dead, as the next step will say
-            return
 
     def _completions(self, outputs: Sequence[Any]) -> list[Completion | Failure]:
         """What vLLM has finished."""
@@ -254,17 +257,20 @@ class VllmEngine:
 def _shut_down(engine: Any) -> None:
     """End the processes of a vLLM engine, and free what it holds in this one."""
     import torch
-    from vllm.distributed.parallel_state import destroy_distributed_environment, destroy_model_parallel
 
     with suppress(Exception):  # of an engine that has failed
         engine.engine_core.shutdown()
     del engine
-    with suppress(Exception):
-        destroy_model_parallel()
-        destroy_distributed_environment()
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def _text(error: Exception) -> str:
+    """What an error says, in one line."""
+    if isinstance(error, ValidationError):
+        return error.errors()[0]["msg"]
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _lora(model: Model) -> tuple[Any, int] | None:
