@@ -80,13 +80,17 @@ def sample_shard(
         with sampler.stream() as stream:
             stream.add(requests(draws.first() if draws else plan.rows()))
             for completions in stream:
-                if draws:
-                    stream.add(requests(draws.next(completions)))
                 writer.add(completions)
+                if draws:
+                    stream.add(requests(draws.next(completions)))  # the engine is not to wait for what is written now
+                writer.write_chunks()
                 report.add(completions)
         report.finish()
     finally:
-        writer.finish()
+        try:
+            writer.finish()
+        finally:
+            sampler.keep(writer.unwritten)  # for the next try, if there is one
     return generation_files(lake, model_name, recipe.id, bucket)
 
 
@@ -103,20 +107,23 @@ class _Writer:
     ) -> None:
         self._lake, self._model, self._recipe_id, self._bucket, self._chunk, self._seed = lake, model, recipe_id, bucket, chunk, seed
         self._tokens_per_second = tokens_per_second
-        self._finished: list[Completion] = []
+        self.unwritten: list[Completion] = []
 
     def add(self, completions: Sequence[Completion]) -> None:
-        """Take these in, and write what makes whole chunks."""
-        self._finished += completions
-        while len(self._finished) >= self._chunk:
-            self._write(self._finished[: self._chunk])
-            self._finished = self._finished[self._chunk :]
+        """Take these in."""
+        self.unwritten += completions
+
+    def write_chunks(self) -> None:
+        """Write what makes whole chunks."""
+        while len(self.unwritten) >= self._chunk:
+            self._write(self.unwritten[: self._chunk])
+            self.unwritten = self.unwritten[self._chunk :]
 
     def finish(self) -> None:
         """Write what is left."""
-        if self._finished:
-            self._write(self._finished)
-            self._finished = []
+        if self.unwritten:
+            self._write(self.unwritten)
+            self.unwritten = []
 
     def _write(self, completions: Sequence[Completion]) -> None:
         completions = sorted(completions, key=lambda one: (one.query_id, one.sample))

@@ -1,5 +1,6 @@
 """Sampling a shard: the same texts however the work is cut, and nothing twice, even after kill -9."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from tasks.config import Model, Sampling
 from tasks.errors import UserError
 from tasks.lake.buckets import Bucket, buckets
 from tasks.lake.files import Lake, read_table
+from tasks.lake.folder import Folder
 from tasks.lake.tables import GENERATIONS
 from tasks.sampling.engines import Completion, Failure, Request, open_sampler
 from tasks.sampling.engines.sampler import Sampler
@@ -160,6 +162,27 @@ def test_chunks_are_written_as_they_fill(lake: Lake, tiny_model: Model, make_que
     shard(lake, engine, tiny_model, make_queries(20), 4, chunk=10)
     assert len(engine.asked) == 80 - 47
     assert len(samples(lake)) == 80
+
+
+@pytest.mark.parametrize("stop", ["all", "decided"])
+def test_what_could_not_be_written_is_not_drawn_again_when_the_shard_is_tried_again(
+    lake: Lake, tiny_model: Model, make_queries: Queries, monkeypatch: pytest.MonkeyPatch, stop: str
+) -> None:
+    engine, write, full = Echo(), Folder.write, [True, True, False, True, True]
+
+    def write_if_there_is_room(self: Folder, path: str, data: bytes) -> None:
+        if full and full.pop():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, path, data)
+
+    monkeypatch.setattr(Folder, "write", write_if_there_is_room)
+    more = {"decided": lambda rows: dict.fromkeys(rows["query_id"].unique(), 1)} if stop == "decided" else {}
+    with Sampler(lambda: engine) as opened:
+        for _ in range(2):
+            with pytest.raises(OSError, match="No space left"):
+                shard(lake, opened, tiny_model, make_queries(20), 4, chunk=10, **more)
+        shard(lake, opened, tiny_model, make_queries(20), 4, chunk=10, **more)
+    assert len(engine.asked) == len(set(engine.asked)) == len(samples(lake)) == 80
 
 
 def test_the_files_that_come_back_are_those_of_the_shard(lake: Lake, tiny_model: Model, make_queries: Queries) -> None:
