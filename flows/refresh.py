@@ -9,6 +9,7 @@ from collections.abc import Callable
 from prefect import flow, unmapped
 
 from flows.sampling import sample_model
+from flows.secrets import load_secrets
 from tasks import steps
 from tasks.config import Router, RunFile
 from tasks.errors import ShardsFailed, UserError
@@ -26,6 +27,7 @@ def refresh(run: RunFile) -> str:
 
     Raises UserError for bad input, and ShardsFailed if some shards could not be sampled.
     """
+    load_secrets(run)
     return everything(run, sample_in_place)
 
 
@@ -52,6 +54,7 @@ def everything(run: RunFile, sample: Callable[[RunFile, list[str]], None]) -> st
 @flow(name="label", flow_run_name="label {run.name}", validate_parameters=False)
 def relabel(run: RunFile) -> list[str]:
     """Read all answers again and vote, without sampling. Returns the paths of `votes`."""
+    load_secrets(run)
     open_lake(run.lake)
     gathered = gather(run)
     queries = steps.publish(run, "queries", gathered)
