@@ -34,31 +34,31 @@ def refresh(run: RunFile) -> str:
 def everything(run: RunFile, sample: Callable[[RunFile, list[str]], None]) -> str:
     """The DAG. `sample` sees to it that the models' samples of these queries are in the lake."""
     steps.check_names(run)
-    open_lake(run.lake)
-    gathered = gather(run)
-    queries = steps.publish(run, "queries", gathered)
-    steps.check_distinct(run, queries)
-    sample(run, queries)
-    votes = steps.publish(run, "votes", [*gathered, *label(run, queries, gathered)])
-    routers = [*BASELINES, *run.routers]
-    routed = [route(run, router, queries, votes) for router in routers]
-    scores, routes, _, _ = (steps.publish(run, folder, routed) for folder in ("scores", "routes", "routers", "policies"))
-    tables = {"queries": queries, "votes": votes, "scores": scores, "routes": routes}
-    seconds = {router.name: written["seconds_per_query"] for router, written in zip(routers, routed, strict=True)}
-    evaluated = steps.stored(run, steps.evaluate)(run, tables, seconds)
-    tables["metrics"] = steps.publish(run, "metrics", [evaluated])
-    notes = [note for written in gathered for note in written["notes"]]
-    return steps.report(run, tables, notes)
+    with open_lake(run.lake).alone():
+        gathered = gather(run)
+        queries = steps.publish(run, "queries", gathered)
+        steps.check_distinct(run, queries)
+        sample(run, queries)
+        votes = steps.publish(run, "votes", [*gathered, *label(run, queries, gathered)])
+        routers = [*BASELINES, *run.routers]
+        routed = [route(run, router, queries, votes) for router in routers]
+        scores, routes, _, _ = (steps.publish(run, folder, routed) for folder in ("scores", "routes", "routers", "policies"))
+        tables = {"queries": queries, "votes": votes, "scores": scores, "routes": routes}
+        seconds = {router.name: written["seconds_per_query"] for router, written in zip(routers, routed, strict=True)}
+        evaluated = steps.stored(run, steps.evaluate)(run, tables, seconds)
+        tables["metrics"] = steps.publish(run, "metrics", [evaluated])
+        notes = [note for written in gathered for note in written["notes"]]
+        return steps.report(run, tables, notes)
 
 
 @flow(name="label", flow_run_name="label {run.name}", validate_parameters=False)
 def relabel(run: RunFile) -> list[str]:
     """Read all answers again and vote, without sampling. Returns the paths of `votes`."""
     load_secrets(run)
-    open_lake(run.lake)
-    gathered = gather(run)
-    queries = steps.publish(run, "queries", gathered)
-    return steps.publish(run, "votes", [*gathered, *label(run, queries, gathered)])
+    with open_lake(run.lake).alone():
+        gathered = gather(run)
+        queries = steps.publish(run, "queries", gathered)
+        return steps.publish(run, "votes", [*gathered, *label(run, queries, gathered)])
 
 
 def gather(run: RunFile) -> list[steps.Written]:

@@ -8,6 +8,7 @@ Files are never changed. A table's new state is new files, after which those it 
 
 import io
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -81,6 +82,10 @@ class Lake:
     def create(self, path: str, data: bytes) -> None:
         """The same for a file whose name says what is in it: one that is there stays, and is not written again."""
         self._store.create(path, data)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """While it lasts no other run publishes tables here: it would remove files that this one still reads. In a folder only."""
+        return self._store.alone()
 
     def remove(self, *paths: str) -> None:
         """Remove the files, those that are there."""

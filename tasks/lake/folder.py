@@ -3,15 +3,21 @@
 A file is written under another name and then renamed, so that nobody ever sees half of it.
 """
 
+import fcntl
+import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from tasks.errors import UserError
+
+logger = logging.getLogger("manyminds")
 
 
 class Folder:
@@ -79,6 +85,27 @@ class Folder:
         for path in paths:
             if self.exists(path):
                 self.filesystem.rm_file(f"{self._root}/{path}")
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait until no other run has the lake, and have it. The lock is the operating system's: who is killed has it no longer."""
+        if not self.is_local:
+            yield
+            return
+        try:
+            self.filesystem.makedirs(self._root, exist_ok=True)
+            lock = Path(self._root, ".lock").open("ab")  # noqa: SIM115  closed below
+        except OSError as error:
+            raise UserError(f"lake {self._root}: cannot be written to: {error.strerror}") from None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                logger.info("another run is at work on %s; waiting until it ends", self._root)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            except OSError:  # a file system that has no locks
+                logger.debug("%s cannot be locked", self._root)
+            yield
 
     @property
     def scan_options(self) -> dict[str, Any]:

@@ -125,6 +125,11 @@ class S3:
             for failed in answer.get("Errors", ()):
                 raise self._error(failed.get("Code", ""), f"{self.location('')}: {failed.get('Key')} cannot be removed")
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """A bucket has no lock: whoever runs on it from several machines has a limit of one refresh at a time (`infra/prefect.yaml`)."""
+        yield
+
     @property
     def filesystem(self) -> Any:
         """The s3fs filesystem: one for all threads of this process, as long as the environment stays as it is."""
