@@ -68,7 +68,7 @@ def test_a_flow_run_outlives_its_server(database: str, tmp_path: Path) -> None:
     (port,) = free_ports(1)
     api = f"http://{HOST}:{port}/api"
     environment = os.environ | {"PREFECT_HOME": str(tmp_path / "home"), "PREFECT_API_URL": api, "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-    environment |= {"PREFECT_API_DATABASE_CONNECTION_URL": database}
+    environment |= {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database}
     done = tmp_path / "done"
     done.touch()
     (tmp_path / "many.py").write_text(FLOW)
@@ -88,6 +88,7 @@ def test_a_flow_run_outlives_its_server(database: str, tmp_path: Path) -> None:
         assert flow.wait(300) == 0
         assert sorted(map(int, done.read_text().split())) == list(range(TASKS))
         assert b'"COMPLETED"' in ask(f"{api}/flow_runs/filter")
+        assert not (tmp_path / "home" / "prefect.db").exists(), "the server was on SQLite"
     finally:
         server.terminate()
         server.wait()
