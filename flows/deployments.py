@@ -31,7 +31,7 @@ from flows.sampling import AT_ONCE, sample_shards
 from flows.secrets import load_secrets
 from tasks import steps
 from tasks.config import Model, RunFile, load_run
-from tasks.errors import ShardsFailed
+from tasks.errors import ShardsFailed, UserError
 
 logger = logging.getLogger("manyminds")
 
@@ -74,9 +74,9 @@ def refresh(file: str, lake: str | None = None, settings: list[str] | None = Non
 
 
 def _was_lost(_: Task[Any, Any], __: TaskRun, state: State[Any]) -> bool:
-    """A worker that was killed says nothing about the next one. Shards that failed were tried several times already, and who
-    cancels a flow run means it."""
-    return not isinstance(state.result(raise_on_failure=False), ShardsFailed)
+    """A worker that was killed says nothing about the next one. Shards that failed were tried several times already, who cancels
+    a flow run means it, and the user's mistake does not pass by itself."""
+    return not isinstance(state.result(raise_on_failure=False), ShardsFailed | UserError)
 
 
 @task(
