@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import polars as pl
 
@@ -34,6 +36,7 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "lakes" / ".operate"
 RUN_FILE = "infra/runs/demo.toml"
 UI_PORT = 4200  # where people look for Prefect
+BUSY = 503  # also when SQLite is locked
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 EACH_SAMPLE = ["query_id", "model", "recipe", "sample"]
 
@@ -45,13 +48,21 @@ class System:
     environment: dict[str, str]
     folder: Path  # logs
     workers: dict[str, "subprocess.Popen[bytes]"]
+    server: dict[str, "subprocess.Popen[bytes]"]  # one, while it runs
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """The API's answer: to a POST of `body`, or to a GET."""
+        """The API's answer: to a POST of `body`, or to a GET. Asks again where it has no time, as Prefect's own clients do."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.environment['PREFECT_API_URL']}/{path}", data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+        until = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as error:
+                if error.code != BUSY or time.monotonic() > until:
+                    raise
+            time.sleep(1)
 
     def prefect(self, *words: str) -> str:
         """Run Prefect's command line and return what it says."""
@@ -60,6 +71,14 @@ class System:
         if done.returncode:
             raise RuntimeError(f"prefect {' '.join(words)}: {done.stdout}{done.stderr}")
         return done.stdout
+
+    def start_server(self) -> None:
+        """The Prefect server; returns when it answers."""
+        api = self.environment["PREFECT_API_URL"]
+        words = ["server", "start", "--host", HOST, "--port", str(urlsplit(api).port)]
+        log = self.folder / "server.log"
+        self.server["server"] = _start(["prefect", *words], self.environment, log)
+        _wait_for(f"{api}/health", self.server["server"], log)
 
     def start_worker(self, name: str, pool: str) -> None:
         """A process worker that runs one flow run at a time."""
@@ -115,11 +134,10 @@ def system(folder: Path, port: int = 0, workers_of: Sequence[tuple[str, str]] = 
         api = f"http://{HOST}:{port}/api"
         environment = os.environ | s3 | {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_API_URL": api, "PREFECT_UI_API_URL": api}
         environment |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_WORKER_QUERY_SECONDS": "2"}
-        running = System(environment, folder, {})
-        server = _start(["prefect", "server", "start", "--host", HOST, "--port", str(port)], environment, folder / "server.log")
-        stack.callback(_stop, {"server": server})
+        running = System(environment, folder, {}, {})
+        stack.callback(_stop, running.server)
         stack.callback(_stop, running.workers)  # before the server, so that they can say goodbye
-        _wait_for(f"{api}/health", server, folder / "server.log")
+        running.start_server()
         for pool in ("cpu", "gpu"):
             running.prefect("work-pool", "create", pool, "--type", "process", "--base-job-template", "infra/work-pools/process.json")
         gpus = sum(pool == "gpu" for _, pool in workers_of)
