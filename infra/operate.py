@@ -54,10 +54,10 @@ class System:
         """The API's answer: to a POST of `body`, or to a GET. Asks again where it has no time, as Prefect's own clients do."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.environment['PREFECT_API_URL']}/{path}", data, {"Content-Type": "application/json"})
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while True:
             try:
-                with urllib.request.urlopen(request, timeout=60) as answer:
+                with urllib.request.urlopen(request, timeout=120) as answer:  # it may itself wait a minute for SQLite
                     return json.load(answer)
             except urllib.error.HTTPError as error:
                 if error.code != BUSY or time.monotonic() > until:
