@@ -43,7 +43,7 @@ _READ_WHOLE = 64 * _MIB
 class Recipe:
     """All that changes what a model would say."""
 
-    model: str  # "name@revision" of a hub model, "folder:" and a fingerprint of the content of a local one
+    model: str  # "name@revision" of a hub model, "folder:" and a fingerprint of a local one; then " quantized fp8", " with an adapter"
     template: str
     chat: bool
     temperature: float
@@ -75,13 +75,24 @@ def recipe_of(model: Model, template: str, sampling: Sampling) -> Recipe:
 
 
 def _identity(model: Model) -> str:
+    """What the weights are: of the model and, only where there are any, their quantization and the adapter on top."""
+    identity = _weights(model.name, model.path, model.revision, "config.json")
+    if model.quantization is not None:
+        identity += f" quantized {model.quantization}"
+    if model.lora is not None:
+        identity += f" with {_weights(model.name, model.lora, None, 'adapter_config.json')}"
+    return identity
+
+
+def _weights(name: str, path: str, revision: str | None, config: str) -> str:
     """A hub model by name and revision; a folder by its content, so that it may move, and changed weights are another model."""
-    folder = Path(model.path).expanduser()
+    folder = Path(path).expanduser()
     if not folder.is_dir():
-        return f"{model.path}@{model.revision or 'main'}"
+        return f"{path}@{revision or 'main'}"
     files = sorted(file for file in folder.iterdir() if file.is_file() and _matters(file.name))
-    if not any(file.name == "config.json" for file in files):
-        raise UserError(f"model {model.name!r}: {folder} has no config.json; expected the folder of a Hugging Face checkpoint")
+    if not any(file.name == config for file in files):
+        kind = "checkpoint" if config == "config.json" else "LoRA adapter"
+        raise UserError(f"model {name!r}: {folder} has no {config}; expected the folder of a Hugging Face {kind}")
     return "folder:" + fingerprint([(file.name, _content(file)) for file in files])
 
 

@@ -90,6 +90,29 @@ def test_large_weights_are_told_apart_by_size_beginning_and_end(checkpoint: Path
     assert len({weigh(size, 0), weigh(size, 9), weigh(size, size - 1), weigh(size + 8, 0)}) == 4
 
 
+@pytest.mark.parametrize("change", [{"quantization": "fp8"}, {"quantization": "awq"}, {"lora": "org/adapter"}, {"lora": "org/other"}])
+def test_quantization_and_an_adapter_are_part_of_the_recipe_where_they_are_set(change: dict[str, str]) -> None:
+    bare = recipe_of(Model(name="m", path="org/m"), TEMPLATE, Sampling())
+    changed = recipe_of(Model(name="m", path="org/m", **change), TEMPLATE, Sampling())  # type: ignore[arg-type]
+    assert bare.model == "org/m@main"
+    assert changed.model.startswith("org/m@main ") and next(iter(change.values())) in changed.model
+    assert changed.id != bare.id
+
+
+def test_an_adapter_in_a_folder_is_its_content(tmp_path: Path) -> None:
+    def identity() -> str:
+        return recipe_of(Model(name="m", path="org/m", lora=str(tmp_path)), TEMPLATE, Sampling()).model
+
+    with pytest.raises(UserError, match=r"model 'm': .* has no adapter_config.json; expected the folder of a Hugging Face LoRA adapter"):
+        identity()
+    (tmp_path / "adapter_config.json").write_text("{}")
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"weights")
+    before = identity()
+    assert before == identity()
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"changed")
+    assert identity() != before
+
+
 def test_a_folder_without_a_model_is_the_users_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"model 'm': .* has no config.json"):
         id_of(tmp_path)
