@@ -30,7 +30,7 @@ from tasks.errors import ModelUnusable
 from tasks.sampling.engines import Completion, Failure, FinishReason, Request
 from tasks.sampling.engines.loading import why_not_loaded
 from tasks.sampling.engines.tokens import cut, decode, encode, end_ids
-from tasks.sampling.engines.vllm_processes import SCRATCH, is_out_of_memory, prepare, what_went_wrong
+from tasks.sampling.engines.vllm_processes import SCRATCH, is_out_of_memory, prepare, tell_of_death, what_went_wrong
 
 _AHEAD = 4  # times as many requests as run at once: the scheduler never runs dry
 _CPU_CACHE_BYTES = 2**30
@@ -104,6 +104,7 @@ class VllmEngine:
             config = arguments.create_engine_config(UsageContext.LLM_CLASS)
             self._context = config.model_config.max_model_len
             self._engine = LLMEngine.from_vllm_config(config, UsageContext.LLM_CLASS)
+            tell_of_death(self._engine.engine_core)
             self._engine.logger_manager = None  # each sample's times are wanted, statistics of the engine are not
         except Exception as error:  # vLLM and what it calls raise a dozen kinds here, all about what the user asked for
             reason = what_went_wrong(self._log)
@@ -238,7 +239,10 @@ class VllmEngine:
 
     def _recover(self, error: Exception) -> None:
         """After a failed step: if memory ran out, start again with half as many samples at once; else raise RuntimeError."""
-        reason = what_went_wrong(self._log) or f"{type(error).__name__}: {error}"
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        unsaid = "its process ended without a word, perhaps killed for its memory" if isinstance(error, EngineDeadError) else ""
+        reason = what_went_wrong(self._log) or unsaid or f"{type(error).__name__}: {error}"
         if not is_out_of_memory(reason):
             raise RuntimeError(f"model {self._model.name!r}: vLLM failed: {reason}") from error
         if self._rows == 1:

@@ -9,8 +9,10 @@ import json
 import os
 import re
 import select
+from multiprocessing.connection import wait
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 SCRATCH = "manyminds-vllm-"  # how the name of the folder with the log begins
 _OWNER = "MANYMINDS_VLLM_OWNER"  # process id of the process that holds the engine
@@ -56,6 +58,25 @@ def what_went_wrong(log: Path) -> str:
 def is_out_of_memory(error: str) -> bool:
     """Whether the text of an error says that memory ran out."""
     return _OUT_OF_MEMORY.search(error) is not None
+
+
+def tell_of_death(client: Any) -> None:
+    """Make a wait for vLLM's next output end when its engine's process has ended.
+
+    `client`: vLLM's side of the engine. It notices that the process is gone, but who waits for an output waits for ever (0.32).
+    """
+    processes = getattr(getattr(getattr(client, "resources", None), "engine_manager", None), "processes", None)
+    if not processes:  # the engine runs in this process
+        return
+    outputs, ends = client.outputs_queue, [process.sentinel for process in processes]
+
+    def watch() -> None:
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        wait(ends)
+        outputs.put(EngineDeadError())
+
+    Thread(target=watch, daemon=True, name="tell of death").start()
 
 
 def end_with_owner() -> None:
