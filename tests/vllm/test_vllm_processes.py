@@ -29,7 +29,8 @@ if __name__ == "__main__":
 
 def engines_of(process: psutil.Process) -> list[psutil.Process]:
     """The processes below this one in which vLLM runs, the engine and its workers."""
-    return [one for one in process.children(recursive=True) if "VLLM::" in " ".join(one.cmdline())]
+    children = [one for one in process.children(recursive=True) if one.status() != psutil.STATUS_ZOMBIE]
+    return [one for one in children if "VLLM::" in " ".join(one.cmdline())]
 
 
 def test_an_engine_that_is_killed_fails_what_was_under_way_and_is_started_again(ledger: Model, monkeypatch: pytest.MonkeyPatch) -> None:
