@@ -6,14 +6,18 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TORCH := torch==2.13.0
 VLLM := .venv-vllm
 
-.PHONY: demo test check bench bench-vllm test-vllm s3 operate world clean
+.PHONY: demo test test-slow test-vllm check bench bench-vllm s3 operate world clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
 	@$(BIN)/manyminds run infra/runs/demo.toml
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/operate --ignore=tests/faults --ignore=tests/vllm
+
+# A server, S3, workers and deployments, and what happens when they are killed.
+test-slow: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest tests/operate tests/faults
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -23,6 +27,8 @@ check: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/benchmarks/sampling.py
+	$(BIN)/python tests/benchmarks/s3_requests.py 'benchmarks.embedded.limit={train = 30, validation = 12, test = 24}' sampling.k=3 evaluation.bootstrap=100
+	$(BIN)/python tests/benchmarks/adaptive.py
 
 # vLLM on the CPU, in an environment of its own, with the oldest Prefect that is supported: some of its flows are tested there too.
 test-vllm: $(VLLM)/.installed

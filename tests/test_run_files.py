@@ -1,4 +1,4 @@
-"""The run files in the repository, and the one in the README, are right to the last key."""
+"""The run files in the repository, and those in the README, are right to the last key."""
 
 import re
 from pathlib import Path
@@ -11,15 +11,20 @@ from tasks.policies.rules import make_policy
 from tasks.routers import check_settings
 
 ROOT = Path(__file__).parents[1]
-RUN_FILES = sorted((ROOT / "infra" / "runs").glob("*.toml"))
+RUN_FILES = sorted(file.name for file in (ROOT / "infra" / "runs").glob("*.toml"))
+IN_README = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
 
 
-@pytest.mark.parametrize("file", [*RUN_FILES, ROOT / "README.md"], ids=lambda file: file.name)
-def test_a_run_file_names_only_what_there_is(file: Path, tmp_path: Path) -> None:
-    if file.suffix == ".md":
-        (content,) = re.findall(r"```toml\n(.*?)```", file.read_text(encoding="utf-8"), re.DOTALL)
-        file = tmp_path / "mine.toml"
-        file.write_text(content)
+def test_the_readme_has_run_files() -> None:
+    assert len(IN_README) == 2
+
+
+@pytest.mark.parametrize("name", [*RUN_FILES, *(f"README-{number}.toml" for number in range(len(IN_README)))])
+def test_a_run_file_names_only_what_there_is(name: str, tmp_path: Path) -> None:
+    file = ROOT / "infra" / "runs" / name
+    if name not in RUN_FILES:
+        file = tmp_path / name
+        file.write_text(IN_README[int(name[7])])
     imports = ("routerdc", "routerbench")
     run = load_run(file, outcomes=["outcomes.parquet"] if file.stem in imports else [])
     for router in run.routers:
