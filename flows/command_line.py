@@ -167,7 +167,18 @@ def _run(options: argparse.Namespace) -> None:
 def _plan(options: argparse.Namespace) -> None:
     from flows.planning import print_plan
 
-    print_plan(_load(options))
+    run = _load(options)
+    _find_secrets(run)
+    print_plan(run)
+
+
+def _find_secrets(run: "RunFile") -> None:
+    """Credentials for a lake that is only read: Prefect, which takes seconds to start, is asked where the run file says so."""
+    if run.secrets is not None:
+        _quiet_prefect()
+        from flows.secrets import load_secrets
+
+        load_secrets(run)
 
 
 def _label(options: argparse.Namespace) -> None:
@@ -185,6 +196,7 @@ def _report(options: argparse.Namespace) -> None:
     from tasks.lake.files import Lake
 
     run = _load(options)
+    _find_secrets(run)
     if lacking := sum(one.to_draw for one in plan(run)):
         raise UserError(f"{lacking:,} samples are still to be drawn; expected a lake that `manyminds run` has filled")
     _run(options)

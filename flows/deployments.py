@@ -7,19 +7,27 @@
 Retry does only what failed. In the parent each launch is a task whose result is kept: those that completed are not launched
 again. A launch is known to Prefect by its task run and how often that ran, so the same try is never started twice, and the
 next try is a new flow run, which draws only what the lake lacks. A refresh that was lost with its worker leaves flow runs behind
-that go on: its Retry waits for those.
+that go on: its Retry, or another refresh, waits for those.
 """
 
 import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
-from uuid import UUID
 
 from prefect import Task, flow, task, unmapped
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
-from prefect.client.schemas.objects import FlowRun, State, TaskRun
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterName,
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun, State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.deployments import run_deployment
 from prefect.futures import wait
@@ -92,18 +100,18 @@ def launch(run: RunFile, model: Model, parameters: dict[str, Any], sample_with: 
 
     The one retry waits: a flow run that starts while the process of the one before is still ending was seen to crash.
     """
+    _wait_for_others(sample_with, parameters)
     if not any(lacking for _, lacking in steps.plan.fn(run, model, parameters["queries"])):
         return "nothing to draw"
     this = TaskRunContext.get()
     assert this is not None
-    assert this.task_run.flow_run_id is not None
     child = cast(
         FlowRun,
         run_deployment(
             sample_with,
             parameters=parameters,
             flow_run_name=f"sample {model.name}",
-            idempotency_key=_under_way(this.task_run.flow_run_id, parameters) or f"{this.task_run.id}-{this.task_run.run_count}",
+            idempotency_key=f"{this.task_run.id}-{this.task_run.run_count}",
         ),
     )
     assert child.state is not None
@@ -113,14 +121,18 @@ def launch(run: RunFile, model: Model, parameters: dict[str, Any], sample_with: 
     raise RuntimeError(message) if child.state.is_crashed() else ShardsFailed(message)
 
 
-def _under_way(refresh: UUID, parameters: dict[str, Any]) -> str | None:
-    """The key of an earlier launch of the same by the same refresh that has not ended, if there is one."""
-    launched = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[refresh]))
+def _wait_for_others(sample_with: str, parameters: dict[str, Any]) -> None:
+    """Wait until no flow run samples the same into the same lake, whoever launched it: what it draws need not be drawn again."""
+    same = ("file", "lake", "settings", "model", "replica")
+    flow, deployment = sample_with.split("/")
+    filters: dict[str, Any] = {
+        "flow_filter": FlowFilter(name=FlowFilterName(any_=[flow])),
+        "deployment_filter": DeploymentFilter(name=DeploymentFilterName(any_=[deployment])),
+        "flow_run_filter": FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(not_any_=list(TERMINAL_STATES)))),
+    }
     with get_client(sync_client=True) as client:
-        for child in client.read_flow_runs(flow_run_filter=launched):
-            if child.parameters == parameters and child.state is not None and not child.state.is_final():
-                return child.idempotency_key
-    return None
+        while any(all(other.parameters.get(name) == parameters[name] for name in same) for other in client.read_flow_runs(**filters)):
+            time.sleep(5)
 
 
 @flow(name="sample-model", flow_run_name="sample {model}", task_runner=ThreadPoolTaskRunner(max_workers=AT_ONCE))  # type: ignore[arg-type]

@@ -51,6 +51,8 @@ def print_plan(run: RunFile) -> None:
     print_grid(f"Samples of {run.name}", columns, [*rows, ("all", *totals)])
     if run.sampling.stop == "decided":
         console.print("At most so many: sampling a query stops once its vote is decided.")
+    if any(one.model.replicas > 1 for one in plans):
+        console.print("Hours are those of workers, with a model's replicas side by side; in place there is one of each.")
     if new := [one.model.name for one in plans if one.to_draw and not one.was_sampled]:
         words = f"at most, with max_new_tokens = {run.sampling.max_new_tokens} each: the lake has no sample with its tokens to go by"
         console.print(f"Tokens of {', '.join(new)}: {words}.", markup=False)

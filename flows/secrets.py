@@ -11,6 +11,8 @@ from prefect.blocks.system import Secret
 from tasks.config import RunFile
 from tasks.errors import UserError
 
+_IDENTITY = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
+
 
 def load_secrets(run: RunFile) -> None:
     """Fill the environment from the run's block, if it names one. Raises UserError for a block that is not as described."""
@@ -22,5 +24,8 @@ def load_secrets(run: RunFile) -> None:
         raise UserError(f"secrets = {run.secrets!r}: Prefect has no Secret block of that name") from error
     if not isinstance(value, dict) or not all(isinstance(item, str) for pair in value.items() for item in pair):
         raise UserError(f'secrets = {run.secrets!r}: the block\'s value is no {{"NAME": "value"}}')
+    # Half of one identity and half of another is none.
+    is_somebody = any(name in os.environ for name in _IDENTITY)
     for name, secret in value.items():
-        os.environ.setdefault(name, secret)
+        if not (is_somebody and name in _IDENTITY):
+            os.environ.setdefault(name, secret)

@@ -232,6 +232,8 @@ def _absolute(content: dict[str, Any], folder: Path) -> dict[str, Any]:
     for section, key in (("benchmarks", "prompt"), ("models", "path"), ("models", "lora"), ("routers", "encoder")):
         for entry in _entries(content, section):
             value = entry.get(key)
+            if key == "path" and entry.get("url") is not None:
+                continue  # the name under which a server serves it
             if isinstance(value, str) and (_is_path(value) or (folder / value).exists()):
                 entry[key] = _located(value, folder)
     return content
@@ -313,6 +315,11 @@ def _check(run: RunFile, file: str) -> None:
     for router in run.routers:
         if router.name in RESERVED:
             raise UserError(f"{file}: a router cannot be named {router.name!r}: that is a baseline, which is always there")
+    if run.lake.startswith("s3://") and not re.match(r"s3://[A-Za-z0-9][A-Za-z0-9._-]+(/|$)", run.lake):
+        # What stands there may be a key; so it is not repeated.
+        raise UserError(
+            f"{file}: lake: no bucket's name; expected s3://bucket/prefix, with credentials in the environment and not in the name"
+        )
     imported = bool(run.outcomes or run.generations)
     if run.models and not run.benchmarks:
         raise UserError(f"{file}: there are models but no [[benchmarks]] to ask them")
@@ -323,6 +330,11 @@ def _check(run: RunFile, file: str) -> None:
     for model in run.models:
         if model.url is not None:
             _check_url(model, file)
+            for key in ("revision", "quantization", "lora"):
+                if getattr(model, key) is not None:
+                    raise UserError(
+                        f"{file}: model {model.name!r}: {key} and url: what a server serves is the server's to say; remove {key}"
+                    )
         elif run.sampling.engine != "openai" and _is_path(model.path) and not Path(model.path).is_dir():
             raise UserError(f"{file}: model {model.name!r}: no folder {model.path}")
 

@@ -104,3 +104,24 @@ def test_a_mistake_is_named_with_its_place(write, text: str, settings: list[str]
 def test_a_run_file_that_is_not_there_is_named() -> None:
     with pytest.raises(UserError, match=r"nowhere\.toml: no such run file"):
         load_run("nowhere.toml")
+
+
+@pytest.mark.parametrize("key", ["revision", "quantization", "lora"])
+def test_what_a_server_serves_is_not_said_again(tmp_path: Path, key: str) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(f'[[benchmarks]]\nname = "gsm8k"\n[[models]]\nname = "m"\npath = "m"\nurl = "http://localhost:8000/v1"\n{key} = "x"\n')
+    with pytest.raises(UserError, match=f"model 'm': {key} and url"):
+        load_run(file)
+
+
+def test_a_key_in_the_name_of_the_lake_is_refused_and_not_repeated() -> None:
+    with pytest.raises(UserError, match="expected s3://bucket/prefix") as error:
+        load_run(None, outcomes=["outcomes.parquet"], lake="s3://AKIA:SECRET@bucket/x")
+    assert "SECRET" not in str(error.value)
+
+
+def test_the_name_that_a_server_gave_a_model_is_no_path(tmp_path: Path) -> None:
+    (tmp_path / "served").mkdir()
+    file = tmp_path / "run.toml"
+    file.write_text('[[benchmarks]]\nname = "gsm8k"\n[[models]]\nname = "m"\npath = "served"\nurl = "http://localhost:8000/v1"\n')
+    assert load_run(file).models[0].path == "served"

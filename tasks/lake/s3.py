@@ -174,7 +174,7 @@ class S3:
         except (botocore.NoCredentialsError, botocore.PartialCredentialsError):
             raise UserError(
                 f"lake {self.url}: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, "
-                "or `secrets` in the run file"
+                "or, for a run file, its `secrets`"
             ) from None
         except (botocore.ProfileNotFound, botocore.ConfigParseError) as error:
             raise UserError(f"lake {self.url}: AWS_PROFILE: {error}") from None

@@ -63,7 +63,11 @@ GENERATIONS = Table(
         "sample": Column(pl.Int32, "number of the sample, 0 … k-1"),
         "seed": Column(pl.Int64, "seed of the sample", nullable=True),
         "text": Column(pl.String, "the completion, without the prompt; untrusted"),
-        "finish_reason": Column(pl.String, "stop, length (cut off), prompt-too-long (nothing generated), or as imported", nullable=True),
+        "finish_reason": Column(
+            pl.String,
+            "stop, length (cut off), prompt-too-long (nothing generated), content-filter (of a server), or as imported",
+            nullable=True,
+        ),
         "prompt_tokens": Column(pl.Int32, "tokens in the prompt", nullable=True),
         "completion_tokens": Column(pl.Int32, "tokens generated", nullable=True),
         "latency_s": Column(pl.Float64, "seconds from the start of work on the sample to its last token", nullable=True),

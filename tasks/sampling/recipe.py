@@ -76,6 +76,8 @@ def recipe_of(model: Model, template: str, sampling: Sampling) -> Recipe:
 
 def _identity(model: Model) -> str:
     """What the weights are: of the model and, only where there are any, their quantization and the adapter on top."""
+    if model.url is not None and not Path(model.path).is_absolute():  # a name that a server gave it
+        return f"{model.path}@main"
     identity = _weights(model.name, model.path, model.revision, "config.json")
     if model.quantization is not None:
         identity += f" quantized {model.quantization}"

@@ -120,7 +120,8 @@ class _Writer:
             self.unwritten = self.unwritten[self._chunk :]
 
     def finish(self) -> None:
-        """Write what is left."""
+        """Write what is left, in the same chunks: one that was written although its writing failed has the same name again."""
+        self.write_chunks()
         if self.unwritten:
             self._write(self.unwritten)
             self.unwritten = []

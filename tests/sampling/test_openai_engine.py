@@ -251,18 +251,46 @@ def test_an_error_that_stays_fails_that_sample_alone() -> None:
     assert sorted(one.sample for one in found) == [0, 2]
 
 
-@pytest.mark.parametrize(
-    "refusal",
-    [lambda handler: handler.refuse(400, {"error": {"message": "filtered"}}), lambda handler: handler.answer("I", "content_filter")],
-)
-def test_a_prompt_that_is_refused_fails_alone_and_is_not_asked_again(refusal: Callable[[Handler], None]) -> None:
+def test_a_prompt_that_is_refused_fails_alone_and_is_not_asked_again() -> None:
     def behave(handler: Handler, body: dict[str, Any], number: int) -> None:
-        refusal(handler) if body["prompt"] == "question 1" else answer(handler, body, number)
+        handler.refuse(400, {"error": {"message": "odd"}}) if body["prompt"] == "question 1" else answer(handler, body, number)
 
-    with serving(behave) as server, pytest.raises(UserError, match=r"sample 1 of query q: .*filter") as raised:
+    with serving(behave) as server, pytest.raises(UserError, match=r"sample 1 of query q: .*odd") as raised:
         draw(server, 3)
     assert not isinstance(raised.value, ModelUnusable)
     assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("stop", "text"),
+    [
+        (lambda handler: handler.refuse(400, {"error": {"message": "no", "code": "content_filter"}}), ""),
+        (lambda handler: handler.answer("I", "content_filter"), "I"),
+    ],
+)
+def test_what_a_content_filter_stops_is_a_sample_and_holds_up_nobody(stop: Callable[[Handler], None], text: str) -> None:
+    def behave(handler: Handler, body: dict[str, Any], number: int) -> None:
+        stop(handler) if body["prompt"] == "question 1" else answer(handler, body, number)
+
+    with serving(behave) as server:
+        found = {one.sample: one for one in draw(server, 3)}
+    assert (found[1].text, found[1].finish_reason) == (text, "content-filter")
+    assert {found[0].finish_reason, found[2].finish_reason} == {"stop"}
+    assert len(server.asked) == 3
+
+
+def test_what_was_answered_before_the_credit_ran_out_is_given_out() -> None:
+    def behave(handler: Handler, body: dict[str, Any], number: int) -> None:
+        spent = {"error": {"message": "pay first", "code": "insufficient_quota"}}
+        handler.refuse(429, spent) if body["prompt"] == "question 2" else answer(handler, body, number)
+
+    with serving(behave) as server, sampler_of(server, sampling=Sampling(concurrency=1)) as sampler, sampler.stream() as stream:
+        stream.add(requests(4))
+        found: list[Completion] = []
+        with pytest.raises(ModelUnusable, match="pay first"):
+            for completions in stream:
+                found += completions
+    assert [one.sample for one in found] == [0, 1]
 
 
 @pytest.mark.parametrize(

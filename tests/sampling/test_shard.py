@@ -185,6 +185,24 @@ def test_what_could_not_be_written_is_not_drawn_again_when_the_shard_is_tried_ag
     assert len(engine.asked) == len(set(engine.asked)) == len(samples(lake)) == 80
 
 
+def test_a_chunk_that_was_written_although_its_writing_failed_is_there_once(
+    lake: Lake, tiny_model: Model, make_queries: Queries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, calls = Folder.create, []
+
+    def answer_is_lost(folder: Folder, path: str, data: bytes) -> None:
+        create(folder, path, data)
+        calls.append(path)
+        if len(calls) == 1:
+            raise OSError("no answer")
+
+    monkeypatch.setattr(Folder, "create", answer_is_lost)
+    with pytest.raises(OSError, match="no answer"):
+        shard(lake, Echo(), tiny_model, make_queries(6), 4, chunk=10)
+    shard(lake, Echo(), tiny_model, make_queries(6), 4, chunk=10)
+    assert len(samples(lake)) == 24  # none twice
+
+
 def test_the_files_that_come_back_are_those_of_the_shard(lake: Lake, tiny_model: Model, make_queries: Queries) -> None:
     queries, recipe = make_queries(30), recipe_of(tiny_model, TEMPLATE, SAMPLING)
     first = shard(lake, Echo(), tiny_model, queries, 2, Bucket(0, 2))

@@ -18,7 +18,7 @@ from tasks.config import Model, Sampling
 if TYPE_CHECKING:
     from tasks.sampling.engines.sampler import Sampler
 
-FinishReason = Literal["stop", "length", "prompt-too-long"]
+FinishReason = Literal["stop", "length", "prompt-too-long", "content-filter"]
 Name = Literal["vllm", "transformers", "openai"]
 
 

@@ -7,14 +7,16 @@
     key = "GPU_3_KEY"                  # the environment variable that holds the key, where one is needed
 
 One request per sample, with the sample's seed. What may pass (429, 5xx, a lost connection, silence) is tried again after a wait that
-doubles; a `Retry-After` holds back all requests. What the server refuses for one prompt fails that sample; what it would refuse
-for every prompt makes the model unusable. An asyncio loop of its own runs inside `step`, in the sampler's thread.
+doubles; a `Retry-After` holds back all requests. What a content filter stops is a sample without an answer. What else the server
+refuses for one prompt fails that sample; what it would refuse for every prompt makes the model unusable. An asyncio loop of its own
+runs inside `step`, in the sampler's thread.
 """
 
 import asyncio
 import logging
 import os
 import random
+import re
 import time
 from asyncio import Task
 from collections.abc import Sequence
@@ -36,6 +38,7 @@ logger = logging.getLogger("manyminds")
 _OPENAI = "https://api.openai.com/v1"
 _PATIENCE = 0.05  # seconds to wait for an answer before new requests are looked for
 _LONGEST_MESSAGE = 400  # characters of what a server says
+_FILTERED = re.compile(r"content[ _-]?(?:filter|policy|management)", re.IGNORECASE)
 _REFUSALS = 20  # in a row, without one answer: the server refuses every request
 
 # What is off has to be said: `vllm serve` fills what is not said from the model's generation_config.json. A server that does not
@@ -94,7 +97,7 @@ class OpenAIEngine:
     def step(self) -> list[Completion | Failure]:
         """Send and read until something has finished. Raises ModelUnusable for a server that would refuse everything."""
         self._loop.run_until_complete(self._wait())
-        if self._error is not None:
+        if self._error is not None and not self._finished:
             raise self._error
         finished, self._finished = self._finished, []
         return finished
@@ -160,6 +163,8 @@ class OpenAIEngine:
                         limit = allowed.tokens
                         if allowed.prompt_tokens is None:  # whatever the prompt
                             self._limit = min(self._limit, limit)
+                    elif _FILTERED.search(f"{trouble.code} {trouble}"):  # asked again, it would be refused again
+                        return Completion(request.query_id, request.sample, "", "content-filter", None, 0, 0.0)
                     elif unknown := complains_of(str(trouble), trouble.code, self._may_be_left_out(body)):
                         self._unknown |= unknown
                     else:
@@ -207,9 +212,9 @@ class OpenAIEngine:
         return off | ({"stream_options", "max_tokens"} & body.keys())
 
     def _finish(self, request: Request, answer: Answer) -> Completion | Failure:
-        if answer.finish_reason == "content_filter":
-            return self._failure(request, UserError, "its content filter stopped the answer")
         reason: FinishReason = "length" if answer.finish_reason in ("length", "max_tokens") else "stop"
+        if answer.finish_reason == "content_filter":
+            reason = "content-filter"
         tokens = answer.prompt_tokens, answer.completion_tokens
         return Completion(request.query_id, request.sample, answer.text, reason, *tokens, answer.latency_s, answer.first_token_s)
 

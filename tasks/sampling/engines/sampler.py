@@ -68,7 +68,7 @@ class Stream:
                 raise error
         if failures:
             first = failures[0].error
-            kind = type(first) if isinstance(first, UserError) else RuntimeError
+            kind = UserError if all(isinstance(failure.error, UserError) for failure in failures) else RuntimeError
             raise first if len(failures) == 1 else kind(f"{len(failures):,} samples could not be drawn, the first because: {first}")
 
     def __enter__(self) -> Self:
@@ -217,7 +217,9 @@ class Sampler:
                 self._open[request.query_id, request.sample] = stream
                 requests.append(request)
         if requests:
+            began = time.perf_counter()
             engine.add(requests)
+            self._seconds += time.perf_counter() - began
         return True
 
     def _pop(self) -> tuple[Stream, Request]:
