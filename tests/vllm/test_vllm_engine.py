@@ -1,6 +1,7 @@
 """The engine on vLLM, in this process, on the embedded models: what it says, counts and measures; and when memory runs out."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -159,6 +160,11 @@ def test_running_out_of_memory_halves_the_batch_and_loses_nothing(
         engine.close()
     assert engine._rows == rows // 2
     assert all(found[key].text == drawn[key].text for key in found)
+
+
+def test_an_engine_that_is_closed_leaves_the_environment_to_others(ledger: Model) -> None:
+    VllmEngine(ledger, Sampling(max_new_tokens=TOKENS)).close()
+    assert not [name for name in ("VLLM_LOGGING_CONFIG_PATH", "MANYMINDS_VLLM_OWNER") if name in os.environ]
 
 
 def test_any_other_failure_of_the_engine_is_raised(ledger: Model) -> None:

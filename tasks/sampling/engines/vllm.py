@@ -16,7 +16,6 @@ A seed decides a sample's text as far as rounding goes, which depends on the bat
 
 import gc
 import json
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import count
@@ -30,7 +29,7 @@ from tasks.errors import ModelUnusable
 from tasks.sampling.engines import Completion, Failure, FinishReason, Request
 from tasks.sampling.engines.loading import why_not_loaded
 from tasks.sampling.engines.tokens import cut, decode, encode, end_ids
-from tasks.sampling.engines.vllm_processes import SCRATCH, is_out_of_memory, prepare, tell_of_death, what_went_wrong
+from tasks.sampling.engines.vllm_processes import forget, is_out_of_memory, new_log, prepare, tell_of_death, what_went_wrong
 
 _AHEAD = 4  # times as many requests as run at once: the scheduler never runs dry
 _CPU_CACHE_BYTES = 2**30
@@ -46,8 +45,7 @@ class VllmEngine:
         """Load the model and warm it up. Raises ModelUnusable if it cannot be loaded, or not be sampled as the run file says."""
         self._model, self._sampling = model, sampling
         self._stops = [stop for stop in sampling.stop_strings if stop]
-        self._scratch = tempfile.TemporaryDirectory(prefix=SCRATCH)
-        self._log = Path(self._scratch.name) / "vllm.log"
+        self._log = new_log()
         self._numbers = count()
         self._open: dict[str, tuple[Request, list[int]]] = {}  # by vLLM's id: what it works on
         self._answered: list[Completion | Failure] = []  # without vLLM
@@ -91,10 +89,11 @@ class VllmEngine:
         engine, self._engine = self._engine, None
         if engine is not None:
             _shut_down(engine)
-        self._scratch.cleanup()
+        forget(self._log)
 
     def _load(self, rows: int | None) -> None:
         """Start vLLM with at most `rows` samples at once; None: as many as it likes."""
+        prepare(self._log)
         from vllm import EngineArgs
         from vllm.usage.usage_lib import UsageContext
         from vllm.v1.engine.llm_engine import LLMEngine

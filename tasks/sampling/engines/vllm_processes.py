@@ -9,15 +9,24 @@ import json
 import os
 import re
 import select
+import tempfile
+from functools import cache
+from itertools import count
 from multiprocessing.connection import wait
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
-SCRATCH = "manyminds-vllm-"  # how the name of the folder with the log begins
+_SCRATCH = "manyminds-vllm-"  # how the name of the folder with the logs begins
 _OWNER = "MANYMINDS_VLLM_OWNER"  # process id of the process that holds the engine
+_numbers = count()
 _ERROR = re.compile(r"^(?:\S* )?((?:\w+\.)*\w*(?:Error|Exception|Interrupt)): (.+)$", re.MULTILINE)
 _OUT_OF_MEMORY = re.compile(r"out of memory|OutOfMemoryError|can't allocate memory|bad_alloc", re.IGNORECASE)
+
+
+def new_log() -> Path:
+    """Where an engine's log shall go: a file, not yet there, in a folder that is removed when this process ends."""
+    return Path(_folder().name) / f"{next(_numbers)}.log"
 
 
 def prepare(log: Path) -> None:
@@ -38,11 +47,18 @@ def prepare(log: Path) -> None:
     settings = log.with_suffix(".json")
     settings.write_text(json.dumps(config))
     os.environ[_OWNER] = str(os.getpid())
-    if SCRATCH in os.environ.get("VLLM_LOGGING_CONFIG_PATH", SCRATCH):  # not set, or by an engine before this one
+    if _SCRATCH in os.environ.get("VLLM_LOGGING_CONFIG_PATH", _SCRATCH):  # not set, or by an engine before this one
         os.environ["VLLM_LOGGING_CONFIG_PATH"] = str(settings)
     os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")  # a fork of a process with threads may hang
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # nothing is sent home
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def forget(log: Path) -> None:
+    """Take back what would mislead another vLLM that is started from here."""
+    if os.environ.get("VLLM_LOGGING_CONFIG_PATH") == str(log.with_suffix(".json")):
+        del os.environ["VLLM_LOGGING_CONFIG_PATH"]
+    os.environ.pop(_OWNER, None)
 
 
 def what_went_wrong(log: Path) -> str:
@@ -96,3 +112,8 @@ def end_with_owner() -> None:
         os._exit(1)
 
     Thread(target=watch, daemon=True, name="end with owner").start()
+
+
+@cache
+def _folder() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix=_SCRATCH)
