@@ -31,6 +31,8 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/benchmarks/adaptive.py
 
 # vLLM on the CPU, in an environment of its own, with the oldest Prefect that is supported: some of its flows are tested there too.
+# Each Prefect has a home of its own: an older one cannot read the newer one's database.
+test-vllm: export PREFECT_HOME = $(CURDIR)/$(VLLM)/prefect
 test-vllm: $(VLLM)/.installed
 	$(VLLM)/bin/python -m pytest tests/vllm
 	$(VLLM)/bin/python -m pytest tests/flows -m 'not slow'
