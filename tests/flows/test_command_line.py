@@ -35,19 +35,19 @@ assert not [name for name in {heavy} if name in sys.modules], sys.modules.keys()
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("command", "content", "said"),
     [
-        ("benchmark,question,model,score\nb,q1,a,1\nb,q1,b,2.5\n", ["outcomes.csv", "row", "score", "2.5"]),
-        ("benchmark,question,model,score\nb,q1,a,1\nb,q1,b,many\n", ["outcomes.csv", "score", "many"]),
-        ("benchmark,question,model\nb,q1,a\n", ["outcomes.csv", "score"]),
-        ("benchmark,question,model,score\nb,q1,a,1\n", ["outcomes.csv"]),
-        ("", ["outcomes.csv"]),
+        ("run", "benchmark,question,model,score\nb,q1,a,1\nb,q1,b,2.5\n", ["outcomes.csv", "row", "score", "2.5"]),
+        ("plan", "benchmark,question,model,score\nb,q1,a,1\nb,q1,b,many\n", ["outcomes.csv", "score", "many"]),
+        ("plan", "benchmark,question,model\nb,q1,a\n", ["outcomes.csv", "score"]),
+        ("run", "benchmark,question,model,score\nb,q1,a,1\n", ["outcomes.csv"]),
+        ("plan", "", ["outcomes.csv"]),
     ],
 )
-def test_a_bad_file_of_outcomes_ends_with_code_2_and_one_line(tmp_path: Path, content: str, said: list[str]) -> None:
+def test_a_bad_file_of_outcomes_ends_with_code_2_and_one_line(tmp_path: Path, command: str, content: str, said: list[str]) -> None:
     file = tmp_path / "outcomes.csv"
     file.write_text(content)
-    done = manyminds("run", "--outcomes", str(file), "--lake", str(tmp_path / "lake"))
+    done = manyminds(command, "--outcomes", str(file), "--lake", str(tmp_path / "lake"))
     complaint = [line for line in done.stderr.splitlines() if line.startswith("manyminds: ")]
     assert done.returncode == 2, done.stderr
     assert len(complaint) == 1
