@@ -101,7 +101,8 @@ def launch(run: RunFile, model: Model, parameters: dict[str, Any], sample_with: 
     The one retry waits: a flow run that starts while the process of the one before is still ending was seen to crash.
     """
     _wait_for_others(sample_with, parameters)
-    if not any(lacking for _, lacking in steps.plan.fn(run, model, parameters["queries"])):
+    shards = steps.plan.fn(run, model, parameters["queries"])[parameters["replica"] :: model.replicas]
+    if not any(lacking for _, lacking in shards):
         return "nothing to draw"
     this = TaskRunContext.get()
     assert this is not None
