@@ -42,7 +42,10 @@ def credentials(running: System, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_retry_samples_only_the_shard_that_failed(running: System) -> None:
-    operate.show_retry(running, f"s3://{BUCKET}/retry", [*SETTINGS, "sampling.k=2"])
+    lake = f"s3://{BUCKET}/retry"
+    operate.show_retry(running, lake, [*SETTINGS, "sampling.k=2"])  # raises for whatever is not so
+    samples = operate.samples_of(lake)
+    assert samples.height > 0 and not samples.select(operate.EACH_SAMPLE).is_duplicated().any()
 
 
 def test_a_model_that_is_retried_by_itself_is_not_launched_again(running: System) -> None:
