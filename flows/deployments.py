@@ -10,7 +10,6 @@ next try is a new flow run, which draws only what the lake lacks. A refresh that
 that go on: its Retry, or another refresh, waits for those.
 """
 
-import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,8 +39,6 @@ from flows.secrets import load_secrets
 from tasks import steps
 from tasks.config import Model, RunFile, load_run
 from tasks.errors import ShardsFailed, UserError
-
-logger = logging.getLogger("manyminds")
 
 
 def _run_name() -> str:
