@@ -70,9 +70,9 @@ def plan(run: RunFile) -> list[Plan]:
         return []
     lake = open_lake(run.lake)
     queries = pl.concat([load_benchmark(benchmark, run.splits, run.seed)[0] for benchmark in run.benchmarks])
-    templates = {benchmark.name: prompt_template(benchmark) for benchmark in run.benchmarks}
     plans = []
     for model in run.models:
+        templates = {benchmark.name: prompt_template(benchmark, model.chat) for benchmark in run.benchmarks}
         shards = lacking(lake, shards_of(model, templates, run.sampling), queries, run.sampling.k, until_decided(run.sampling, queries))
         plans.append(_plan(run, model, queries.height * run.sampling.k, sum(count for _, count in shards)))
     return plans

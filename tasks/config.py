@@ -35,13 +35,17 @@ class Settings(BaseModel):
 
 
 class Benchmark(Settings):
-    """One of ours by name (embedded, gsm8k, mmlu), or a user's own table (`files`)."""
+    """One of ours by name (embedded, gsm8k, mmlu, math, arc-challenge), or a user's own table (`files`)."""
 
     name: str
     files: list[str] = []  # local JSONL, Parquet or CSV files instead of the hub
     columns: dict[str, str] = {}  # our column → the file's column
     answer_kind: AnswerKind | None = None
     prompt: str | None = None  # a Jinja template file, or the name of one of ours; default: the benchmark's own
+    chat_prompt: str | None = None  # the same for models with chat = true; default: the benchmark's own for these, or `prompt` if given
+    holes: Literal["refuse", "skip"] = (
+        "refuse"  # a question without a text, a right answer or two options: an error, or left out and counted
+    )
     limit: dict[Literal["train", "validation", "test"], Annotated[int, Field(ge=1)]] = {}  # at most so many queries of each split
 
 
@@ -123,10 +127,22 @@ class Splits(Settings):
 
 
 class Import(Settings):
-    """Tables made elsewhere: JSONL, Parquet or CSV."""
+    """What was made elsewhere: a table (JSONL, Parquet or CSV), or what another program wrote."""
 
     files: list[str] = Field(min_length=1)
-    columns: dict[str, str] = {}  # our column → the file's column
+    format: Literal["table", "lm-eval", "inspect", "routerbench", "routerdc"] = "table"
+    columns: dict[str, str] = {}  # of a table: our column → the file's column
+    model: str | None = None  # of lm-eval: the model's name, where the file's folder is not named for it
+    metric: str | None = None  # of lm-eval and inspect: what is the score, where there are several: "exact_match,strict-match"
+
+
+class Labels(Settings):
+    """What an answer counts for, in training and in evaluation."""
+
+    rule: Literal["majority", "at-least", "success-rate"] = (
+        "majority"  # the most frequent answer is right; m samples are; the share that is
+    )
+    at_least: int | None = Field(None, ge=1)  # m, with rule = "at-least"
 
 
 class Studies(Settings):
@@ -145,6 +161,7 @@ class RunFile(Settings):
     sampling: Sampling = Sampling()
     outcomes: list[Import] = []
     generations: list[Import] = []
+    labels: Labels = Labels()
     splits: Splits = Splits()
     routers: list[Router] = [Router(name="kmeans-tfidf")]
     evaluation: Evaluation = Evaluation()
@@ -320,6 +337,7 @@ def _check(run: RunFile, file: str) -> None:
         raise UserError(
             f"{file}: lake: no bucket's name; expected s3://bucket/prefix, with credentials in the environment and not in the name"
         )
+    _check_labels(run, file)
     imported = bool(run.outcomes or run.generations)
     if run.models and not run.benchmarks:
         raise UserError(f"{file}: there are models but no [[benchmarks]] to ask them")
@@ -337,6 +355,20 @@ def _check(run: RunFile, file: str) -> None:
                     )
         elif run.sampling.engine != "openai" and _is_path(model.path) and not Path(model.path).is_dir():
             raise UserError(f"{file}: model {model.name!r}: no folder {model.path}")
+
+
+def _check_labels(run: RunFile, file: str) -> None:
+    rule, least = run.labels.rule, run.labels.at_least
+    if (rule == "at-least") != (least is not None):
+        raise UserError(f'{file}: labels: rule = "at-least" and at_least = (a number of samples) go together')
+    if rule == "majority":
+        return
+    if run.models and run.sampling.stop == "decided":
+        raise UserError(f'{file}: labels: rule = "{rule}" needs all samples, so sampling.stop = "all"')
+    if least is not None and run.outcomes:
+        raise UserError(f'{file}: labels: rule = "at-least" counts samples, which [[outcomes]] do not tell')
+    if least is not None and run.models and least > run.sampling.k:
+        raise UserError(f"{file}: labels: at_least = {least}, but sampling.k = {run.sampling.k}")
 
 
 def _check_url(model: Model, file: str) -> None:

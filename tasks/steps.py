@@ -267,16 +267,16 @@ def import_generations(run: RunFile) -> Written:
 # ── generations ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def templates_of(run: RunFile) -> dict[str, str]:
-    """The prompt template of each benchmark."""
+def templates_of(run: RunFile, model: Model) -> dict[str, str]:
+    """The prompt template of each benchmark for this model."""
     from tasks.benchmarks.load import prompt_template
 
-    return {benchmark.name: prompt_template(benchmark) for benchmark in run.benchmarks}
+    return {benchmark.name: prompt_template(benchmark, model.chat) for benchmark in run.benchmarks}
 
 
 def shards(run: RunFile, model: Model) -> list[Shard]:
     """All shards of a model, always in the same order."""
-    return shards_of(model, templates_of(run), run.sampling)
+    return shards_of(model, templates_of(run, model), run.sampling)
 
 
 @task(task_run_name="plan {model.name}", persist_result=False)
@@ -321,7 +321,7 @@ def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "S
 
     lake, settings = Lake(run.lake), run.sampling
     model = next(model for model in run.models if model.name == shard.model)
-    recipe = next(recipe for recipe in recipes_of(model, templates_of(run), settings) if recipe.id == shard.recipe)
+    recipe = next(recipe for recipe in recipes_of(model, templates_of(run, model), settings) if recipe.id == shard.recipe)
     rows = in_shard(read_table(lake, QUERIES, queries), shard)
     decided = until_decided(run.sampling, rows)
     sample_shard(lake, sampler, shard.model, recipe, shard.bucket, rows, settings.k, run.seed, settings.chunk, progress, decided)
@@ -333,8 +333,8 @@ def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "S
 
 def shards_to_vote(run: RunFile, gathered: Sequence[Written]) -> list[Shard]:
     """Every shard of every model, and one for each model and recipe among imported generations."""
-    lake, templates = Lake(run.lake), templates_of(run)
-    shards = [shard for model in run.models for shard in shards_of(model, templates, run.sampling)]
+    lake = Lake(run.lake)
+    shards = [shard for model in run.models for shard in shards_of(model, templates_of(run, model), run.sampling)]
     for written in gathered:
         if files := written.get("generations"):
             names = read_table(lake, GENERATIONS, files, ["model", "recipe"]).unique().sort("model", "recipe")
@@ -354,6 +354,7 @@ def _k_of(run: RunFile, shard: Shard) -> int | None:
         list(queries),
         generation_files(Lake(run.lake), shard.model, shard.recipe, shard.bucket),
         _k_of(run, shard),
+        run.labels,
         {model.name: model.price for model in run.models if model.name == shard.model},
     ),
     code=["tasks.voting"],
@@ -467,7 +468,9 @@ def report(run: RunFile, tables: dict[str, list[str]], notes: list[str]) -> str:
     mark = f"<!-- {made_from} -->".encode()
     if not lake.exists("report.html") or not lake.read("report.html").rstrip().endswith(mark):
         queries, votes, scores, routes = (read_table(lake, table, tables[table.name]) for table in (QUERIES, VOTES, SCORES, ROUTES))
-        recipes = [f"{model.name} {recipe.id}" for model in run.models for recipe in recipes_of(model, templates_of(run), run.sampling)]
+        recipes = [
+            f"{model.name} {recipe}" for model in run.models for recipe in dict.fromkeys(shard.recipe for shard in shards(run, model))
+        ]
         page = render(run.name, queries, votes, scores, routes, metrics, notes, settings_of(run, recipes))
         lake.write("report.html", page.encode() + b"\n" + mark)
     create_markdown_artifact(markdown(run.name, metrics, notes), key="verdict", description=f"Is routing worth it for {run.name}?")

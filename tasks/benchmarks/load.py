@@ -33,7 +33,7 @@ def load_benchmark(config: Benchmark, splits: Splits, seed: int) -> tuple[pl.Dat
     return limited(queries, config.limit, seed), notes
 
 
-def prompt_template(config: Benchmark) -> str:
+def prompt_template(config: Benchmark, chat: bool = False) -> str:
     """Text of the Jinja template that makes a query a prompt, from its `question`, `choices` (a list) and `subject`.
 
     It is the file `config.prompt`, or ours of that name; without one, the benchmark's own, or for a user's table the one of

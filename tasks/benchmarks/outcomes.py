@@ -90,11 +90,23 @@ def _votes(rows: pl.DataFrame) -> pl.DataFrame:
         .agg(pl.col("score").mean().alias("success_rate"), pl.col("cost_usd").mean(), pl.col("latency_s").mean())
         .with_columns(
             recipe=pl.lit(IMPORTED),
+            label=pl.col("success_rate"),
             correct=pl.col("success_rate") > 0.5,
             ambiguous=(pl.col("success_rate") > 0) & (pl.col("success_rate") <= 0.5),
             **{
                 name: pl.lit(None, dtype=tables.VOTES.schema[name])
-                for name in ("k", "wanted", "stop", "answers", "majority", "agreement", "runner_up", "valid", "completion_tokens")
+                for name in (
+                    "k",
+                    "wanted",
+                    "stop",
+                    "answers",
+                    "majority",
+                    "agreement",
+                    "runner_up",
+                    "runner_up_votes",
+                    "valid",
+                    "completion_tokens",
+                )
             },
         )
     )

@@ -1,7 +1,8 @@
 """What more than one folder needs to see in the tables: what a router reads, what an answer is worth.
 
-A *reward* is what a query's answer counts for: 1 or 0 by the majority vote where the model was sampled; the score itself
-(for instance 0.7, seven of ten samples right) where an outcome was imported and there was no vote.
+A *reward* is what a query's answer counts for, the column `label` of the votes: 1 or 0 by the majority vote where the model was
+sampled (or by another rule of the run file's `[labels]`); the score itself (for instance 0.7, seven of ten samples right) where an
+outcome was imported and there was no vote.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 def reward() -> pl.Expr:
     """Expression over `votes`: what the model's answer counts for, Float64 in 0 … 1."""
-    return pl.when(pl.col("k").is_null()).then(pl.col("success_rate")).otherwise(pl.col("correct").cast(pl.Float64)).alias("reward")
+    return pl.col("label").alias("reward")
 
 
 def pool(votes: pl.DataFrame) -> list[str]:

@@ -13,6 +13,7 @@ import polars as pl
 from tasks.config import Sampling
 from tasks.voting import tally
 from tasks.voting.answers import with_answers
+from tasks.voting.answers.equivalence import unite
 
 
 def still_needed(samples: pl.DataFrame, queries: pl.DataFrame, k: int) -> dict[str, int]:
@@ -26,12 +27,13 @@ def still_needed(samples: pl.DataFrame, queries: pl.DataFrame, k: int) -> dict[s
     """
     kinds = queries.select("query_id", "answer_kind", "question", "choices")
     rows = samples.filter(pl.col("sample") < k).join(kinds, on="query_id")
-    rows = rows.sort("query_id", "sample", "text").unique(["query_id", "sample"], keep="first")
-    drawn = rows.group_by("query_id").agg(drawn=pl.len(), first_undrawn=tally.first_undrawn())
+    once = rows.select("query_id", "sample").unique()
+    drawn = once.group_by("query_id").agg(drawn=pl.len(), first_undrawn=tally.first_undrawn())
     # Reading is what takes time, and with fewer than half of the samples there is nothing to be read from them.
     few = 2 * pl.col("drawn") < k
     read = with_answers(rows.join(drawn.filter(~few), on="query_id", how="semi"), lambda reader: reader.read, "answer")
-    counted = drawn.join(tally.tally(read, ["query_id"]), on="query_id", how="left").sort("query_id")
+    read = read.sort("query_id", "sample", "answer", nulls_last=True).unique(["query_id", "sample"], keep="first", maintain_order=True)
+    counted = drawn.join(tally.tally(unite(read, ["query_id"]), ["query_id"]), on="query_id", how="left").sort("query_id")
     needed = pl.when(few).then((k + 1) // 2 - pl.col("drawn").cast(pl.Int32)).otherwise(tally.still_needed(k))
     return dict(counted.select("query_id", needed).iter_rows())
 

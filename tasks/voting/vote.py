@@ -1,83 +1,117 @@
 """The vote: what the samples of one model to one query agree on.
 
     gold "12", answers ["11", "12", null, "12", "11"]  →  majority "11" (two votes each; "11" was seen first),
-    runner_up "12", valid 4, agreement 0.5, correct false, success_rate 0.4, ambiguous true (a tie)
+    runner_up "12" (2 votes), valid 4, agreement 0.5, correct false, success_rate 0.4, ambiguous true (a tie)
 
 Self-consistency (Wang et al., arXiv 2203.11171), as in arXiv 2405.00467 but for three things: an unreadable answer never
 wins, a tie goes to the answer seen first (lowest sample), and all samples count for `success_rate`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
-from tasks.config import Price
+from tasks.config import Labels, Price
 from tasks.errors import UserError
 from tasks.lake import tables
 from tasks.voting.answers import with_answers
+from tasks.voting.answers.equivalence import right, unite
 from tasks.voting.tally import first_undrawn, is_decided, tally
 
 _VOTER = ["query_id", "model", "recipe"]
+_COUNTED = ["prompt_tokens", "completion_tokens", "latency_s"]
 
 
-def vote(generations: pl.DataFrame, queries: pl.DataFrame, k: int | None = None, prices: Mapping[str, Price] | None = None) -> pl.DataFrame:
+def vote(
+    generations: pl.DataFrame | Iterable[pl.DataFrame],
+    queries: pl.DataFrame,
+    k: int | None = None,
+    prices: Mapping[str, Price] | None = None,
+    labels: Labels | None = None,
+) -> pl.DataFrame:
     """Rows of `votes`, sorted by key: one for each query, model and recipe that has a sample.
 
     Args:
-        generations: rows of the table, in any order. A sample that is there twice counts once.
+        generations: rows of the table, in any order, or parts of it one after the other: once a part's answers are read, its texts
+            are let go, so that memory holds one part's. A sample that is there twice counts once.
         queries: rows of the table; generations of other queries are left out.
         k: only samples below k vote; None: all of them. Column `k` says how many there were, `stop` why not more.
         prices: model → US dollars per million tokens; without a price, or token counts, `cost_usd` is null.
+        labels: the rule for `label`; default: the majority's.
 
     With no readable answer, `majority` and `agreement` are null, `correct` and `ambiguous` false. Raises UserError where a
     gold answer is none of its kind.
     """
-    samples = _samples(generations, queries, k)
+    asked = _with_gold(queries)
+    parts = [generations] if isinstance(generations, pl.DataFrame) else generations
+    read = [_answers(part, asked, k) for part in parts]
+    samples = _once_each(pl.concat(read or [_answers(tables.empty(tables.GENERATIONS), asked, k)]))
+    _check_gold(asked.join(samples, on="query_id", how="semi"))
+    samples = samples.join(asked.select("query_id", "answer_kind", "gold"), on="query_id", how="left", maintain_order="left")
+    samples = unite(samples, _VOTER)
+    samples = samples.with_columns(right=right(samples))
     voters = samples.group_by(_VOTER, maintain_order=True).agg(
         drawn=pl.len(),
         first_undrawn=first_undrawn(),
         answers=pl.col("answer"),
         valid=pl.col("answer").count(),
-        gold=pl.col("gold").first(),
-        success_rate=(pl.col("answer") == pl.col("gold")).fill_null(False).mean(),
+        right=pl.col("right").sum(),
+        success_rate=pl.col("right").mean(),
         cost_usd=_cost(prices or {}).mean(),
         completion_tokens=pl.col("completion_tokens").mean(),
         latency_s=pl.col("latency_s").mean(),
     )
-    votes = voters.join(tally(samples, _VOTER), on=_VOTER, how="left").with_columns(
+    right_answers = samples.filter("right").select(*_VOTER, majority="answer", correct=True).unique([*_VOTER, "majority"])
+    votes = voters.join(tally(samples, _VOTER), on=_VOTER, how="left").join(right_answers, on=[*_VOTER, "majority"], how="left")
+    votes = votes.with_columns(
         k=pl.col("drawn"),
         wanted=pl.lit(k, pl.Int32),
         stop=_stop(k),
         agreement=pl.col("votes") / pl.col("valid"),
-        correct=(pl.col("majority") == pl.col("gold")).fill_null(False),
+        correct=pl.col("correct").fill_null(False),
         ambiguous=((pl.col("votes") == pl.col("runner_up_votes")).fill_null(False) | (2 * pl.col("votes") < pl.col("valid"))).fill_null(
             False
         ),
-    )
+    ).with_columns(label=_label(labels or Labels()))
     return tables.check(tables.VOTES, votes.select(*tables.VOTES.columns).sort(_VOTER))
 
 
-def _samples(generations: pl.DataFrame, queries: pl.DataFrame, k: int | None) -> pl.DataFrame:
-    """Each sample that votes, in order, with its `answer` and the query's `gold`, both canonical."""
-    asked = _with_gold(queries.filter(pl.col("query_id").is_in(generations["query_id"].unique().implode())))
+def _answers(generations: pl.DataFrame, asked: pl.DataFrame, k: int | None) -> pl.DataFrame:
+    """What is read from each sample that votes; the texts are not kept."""
     rows = generations if k is None else generations.filter(pl.col("sample") < k)
-    rows = rows.join(asked.select("query_id", "answer_kind", "question", "choices", "gold"), on="query_id")
-    rows = rows.sort(*tables.GENERATIONS.key, "text").unique(tables.GENERATIONS.key, keep="first", maintain_order=True)
-    return with_answers(rows, lambda reader: reader.read, "answer").select(
-        *_VOTER, "sample", "answer", "gold", "prompt_tokens", "completion_tokens", "latency_s"
+    rows = rows.select(*_VOTER, "sample", "text", *_COUNTED).join(
+        asked.select("query_id", "answer_kind", "question", "choices"), on="query_id", maintain_order="left"
     )
+    return with_answers(rows, lambda reader: reader.read, "answer").select(*_VOTER, "sample", "answer", *_COUNTED)
+
+
+def _once_each(samples: pl.DataFrame) -> pl.DataFrame:
+    """In order of sample; of one that was written twice always the same one."""
+    key = list(tables.GENERATIONS.key)
+    return samples.sort(*key, "answer", *_COUNTED, nulls_last=True).unique(key, keep="first", maintain_order=True)
 
 
 def _with_gold(queries: pl.DataFrame) -> pl.DataFrame:
-    read = with_answers(queries, lambda reader: reader.gold, "canonical")
-    bad = read.filter(pl.col("canonical").is_null())
+    """`queries` with `gold` in canonical form, and as it was in `given`."""
+    return with_answers(queries.with_columns(given="gold"), lambda reader: reader.gold, "gold")
+
+
+def _check_gold(asked: pl.DataFrame) -> None:
+    bad = asked.filter(pl.col("gold").is_null()).sort("query_id")
     if bad.height:
-        first = bad.sort("query_id").row(0, named=True)
+        first = bad.row(0, named=True)
         raise UserError(
-            f"benchmark {first['benchmark']!r}: query {first['source_id']}: column 'gold' is {first['gold']!r}, "
+            f"benchmark {first['benchmark']!r}: query {first['source_id']}: column 'gold' is {first['given']!r}, "
             f"expected an answer of kind {first['answer_kind']!r}"
         )
-    return read.with_columns(gold=pl.col("canonical"))
+
+
+def _label(labels: Labels) -> pl.Expr:
+    """What the answer counts for."""
+    if labels.rule == "success-rate":
+        return pl.col("success_rate")
+    counts = pl.col("correct") if labels.at_least is None else pl.col("right") >= labels.at_least
+    return counts.cast(pl.Float64)
 
 
 def _stop(k: int | None) -> pl.Expr:

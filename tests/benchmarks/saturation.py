@@ -67,7 +67,7 @@ def _raw(run: RunFile, tables: list[str]) -> dict[str, float]:
     from vllm import LLM, SamplingParams
 
     model, sampling = run.models[0], run.sampling
-    (recipe,) = steps.recipes_of(model, steps.templates_of(run), sampling)
+    (recipe,) = steps.recipes_of(model, steps.templates_of(run, model), sampling)
     rows = read_table(Lake(run.lake), QUERIES, tables).sort("query_id").select("query_id", "question", "choices", "subject").rows()
     prompts = [render(recipe.template, question, choices, subject) for _, question, choices, subject in rows]
     seeds = [[sample_seed(run.seed, row[0], model.name, recipe.id, sample) for sample in range(K)] for row in rows]

@@ -300,7 +300,7 @@ def test_labels_of_the_test_split_change_test_figures_only() -> None:
     tables = pool_tables(12)
     test = tables.queries.filter(split="test").select("query_id")
     flipped = tables.votes.join(test, on="query_id", how="semi").with_columns(
-        correct=~pl.col("correct"), success_rate=1 - pl.col("success_rate")
+        correct=~pl.col("correct"), success_rate=1 - pl.col("success_rate"), label=1 - pl.col("label")
     )
     votes = pl.concat([tables.votes.join(test, on="query_id", how="anti"), flipped])
     before, after = figures(tables), figures(Tables(tables.queries, votes, tables.scores, tables.routes))
