@@ -30,7 +30,7 @@ from tasks.errors import Stopped, UserError
 from tasks.lake.buckets import Bucket
 from tasks.lake.files import Lake, folder_name, keep_only, read_table, write_table
 from tasks.lake.fingerprints import fingerprint, source_fingerprint
-from tasks.lake.generations import IMPORTED, generation_files, generation_folder, read_generations
+from tasks.lake.generations import IMPORTED, generation_files, generation_folder
 from tasks.lake.interfaces import Examples
 from tasks.lake.tables import GENERATIONS, METRICS, QUERIES, ROUTES, SCORES, VOTES
 from tasks.lake.views import check_learnable, examples, pool, score_rows
@@ -361,16 +361,14 @@ def _k_of(run: RunFile, shard: Shard) -> int | None:
 )
 def vote(run: RunFile, shard: Shard, queries: Sequence[str]) -> Written:
     """A shard's `generations` → `votes`."""
-    from tasks.voting.vote import vote
+    from tasks.voting.shard import vote_shard
 
     lake = Lake(run.lake)
-    rows = read_table(lake, QUERIES, queries).filter(shard.bucket.holds()).sort("query_id")
-    generations = read_generations(lake, generation_files(lake, shard.model, shard.recipe, shard.bucket), mend=True)
-    rows = rows.filter(pl.col("query_id").is_in(generations["query_id"].unique().to_list()))
-    generations = generations.filter(pl.col("query_id").is_in(rows["query_id"].to_list()))
+    rows = read_table(lake, QUERIES, queries).filter(shard.bucket.holds())
+    files = generation_files(lake, shard.model, shard.recipe, shard.bucket)
     prices = {model.name: model.price for model in run.models if model.price is not None}
-    votes = vote(generations, rows, _k_of(run, shard), prices)
-    return {"votes": [write_table(lake, VOTES, votes, f"{folder_name(shard.model)}/{shard.bucket.label}/")]}
+    folder = f"{folder_name(shard.model)}/{shard.bucket.label}/"
+    return {"votes": [vote_shard(lake, files, rows, folder, _k_of(run, shard), prices, run.labels)]}
 
 
 # ── scores ───────────────────────────────────────────────────────────────────────────────────────────────────────────

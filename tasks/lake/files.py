@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import polars as pl
@@ -23,6 +23,7 @@ from tasks.lake.folder import Folder
 from tasks.lake.s3 import S3
 from tasks.lake.tables import Table, check, empty
 
+T = TypeVar("T")
 LONGEST_NAME = 200  # bytes; file systems take 255, and "model=" stands before it
 
 
@@ -139,12 +140,17 @@ class Broken:
 
 
 def collect(lake: Lake, table: Table, files: list[str], query: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame | Broken:
-    """What `query` makes of the files; or which of them are broken, if it fails and not because the lake does not answer.
+    """What `query` makes of the files; or which of them are broken, as `use_files` does."""
+    return use_files(lake, table, files, lambda rows: query(rows).collect())
+
+
+def use_files(lake: Lake, table: Table, files: list[str], use: Callable[[pl.LazyFrame], T]) -> T | Broken:
+    """What `use` makes of the files' rows; or which of them are broken, if it fails and not because the lake does not answer.
 
     Raises OSError, or UserError, if it is the lake that does not answer.
     """
     try:
-        return query(scan_files(lake, table, files)).collect()
+        return use(scan_files(lake, table, files))
     except (pl.exceptions.PolarsError, OSError) as error:
         failed = error
     broken = [file for file in files if is_broken(table, lake.read(file))]  # each by itself: Polars does not say which it was

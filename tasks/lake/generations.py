@@ -8,19 +8,22 @@ samples count as missing and are drawn again. Who samples or votes first moves i
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import polars as pl
 
 from tasks.errors import UserError
 from tasks.lake.buckets import Bucket, parse_bucket
-from tasks.lake.files import Broken, Lake, collect, folder_name, is_broken
+from tasks.lake.files import Broken, Lake, folder_name, is_broken, use_files
 from tasks.lake.tables import GENERATIONS, empty
 
 logger = logging.getLogger("manyminds")
 
 IMPORTED = "imported"  # the recipe of what was made elsewhere
 SET_ASIDE = ".set-aside"
+_PART = 50_000  # rows whose texts are in memory at once
+T = TypeVar("T")
 
 
 def generation_files(lake: Lake, model: str, recipe_id: str, bucket: Bucket, listed: Iterable[str] | None = None) -> list[str]:
@@ -56,17 +59,39 @@ def query_generations(lake: Lake, files: Iterable[str], query: Callable[[pl.Lazy
 
     Raises UserError if it is not a file that is broken.
     """
+    return _use_readable(lake, files, lambda rows: query(rows).collect())
+
+
+def reduce_generations(
+    lake: Lake, files: Iterable[str], columns: Sequence[str], reduce: Callable[[pl.DataFrame], pl.DataFrame]
+) -> list[pl.DataFrame]:
+    """What `reduce` makes of the files' rows, part after part, so that memory never holds the texts of more than one part.
+
+    `reduce` gets `columns` of about 50,000 rows, in no order that counts; a sample that was written twice comes twice. At least
+    one part, which may be empty. A broken file is left out, and set aside.
+    """
+
+    def each(rows: pl.LazyFrame) -> list[pl.DataFrame]:
+        parts = rows.select(columns).collect_batches(chunk_size=_PART, maintain_order=False)
+        return [reduce(part) for part in parts]
+
+    reduced, broken = _use_readable(lake, files, each)
+    set_aside(lake, broken)
+    return reduced or [reduce(empty(GENERATIONS).select(columns))]
+
+
+def _use_readable(lake: Lake, files: Iterable[str], use: Callable[[pl.LazyFrame], T]) -> tuple[T, list[str]]:
     readable, left_out = sorted(files), list[str]()
     while readable:
-        rows = collect(lake, GENERATIONS, readable, query)
-        if not isinstance(rows, Broken):
-            return rows, left_out
-        if not rows.files:
-            raise UserError(f"{lake.location(GENERATIONS.name)}: cannot be read as table {GENERATIONS.name!r}: {rows.error}")
-        for file in rows.files:
+        used = use_files(lake, GENERATIONS, readable, use)
+        if not isinstance(used, Broken):
+            return used, left_out
+        if not used.files:
+            raise UserError(f"{lake.location(GENERATIONS.name)}: cannot be read as table {GENERATIONS.name!r}: {used.error}")
+        for file in used.files:
             logger.warning("%s cannot be read: its samples count as missing", lake.location(file))
-        readable, left_out = [file for file in readable if file not in rows.files], left_out + rows.files
-    return query(empty(GENERATIONS).lazy()).collect(), left_out
+        readable, left_out = [file for file in readable if file not in used.files], left_out + used.files
+    return use(empty(GENERATIONS).lazy()), left_out
 
 
 def set_aside(lake: Lake, files: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ Self-consistency (Wang et al., arXiv 2203.11171), as in arXiv 2405.00467 but for
 wins, a tie goes to the answer seen first (lowest sample), and all samples count for `success_rate`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import polars as pl
 
@@ -20,10 +20,11 @@ from tasks.voting.tally import first_undrawn, is_decided, tally
 
 _VOTER = ["query_id", "model", "recipe"]
 _COUNTED = ["prompt_tokens", "completion_tokens", "latency_s"]
+READ = [*_VOTER, "sample", "text", *_COUNTED]  # what voting reads of a generation
 
 
 def vote(
-    generations: pl.DataFrame | Iterable[pl.DataFrame],
+    generations: pl.DataFrame,
     queries: pl.DataFrame,
     k: int | None = None,
     prices: Mapping[str, Price] | None = None,
@@ -32,8 +33,7 @@ def vote(
     """Rows of `votes`, sorted by key: one for each query, model and recipe that has a sample.
 
     Args:
-        generations: rows of the table, in any order, or parts of it one after the other: once a part's answers are read, its texts
-            are let go, so that memory holds one part's. A sample that is there twice counts once.
+        generations: rows of the table, in any order. A sample that is there twice counts once.
         queries: rows of the table; generations of other queries are left out.
         k: only samples below k vote; None: all of them. Column `k` says how many there were, `stop` why not more.
         prices: model → US dollars per million tokens; without a price, or token counts, `cost_usd` is null.
@@ -42,12 +42,28 @@ def vote(
     With no readable answer, `majority` and `agreement` are null, `correct` and `ambiguous` false. Raises UserError where a
     gold answer is none of its kind.
     """
-    asked = _with_gold(queries)
-    parts = [generations] if isinstance(generations, pl.DataFrame) else generations
-    read = [_answers(part, asked, k) for part in parts]
-    samples = _once_each(pl.concat(read or [_answers(tables.empty(tables.GENERATIONS), asked, k)]))
+    asked = with_gold(queries)
+    return count(read(generations, asked, k), asked, k, prices, labels)
+
+
+def with_gold(queries: pl.DataFrame) -> pl.DataFrame:
+    """`queries` with `gold` in canonical form, null where it has none, and as it was in `given`."""
+    return with_answers(queries.with_columns(given="gold"), lambda reader: reader.gold, "gold")
+
+
+def read(generations: pl.DataFrame, asked: pl.DataFrame, k: int | None) -> pl.DataFrame:
+    """The `answer` in each sample that votes, without its text. `generations` may be a part of them, `asked` is from `with_gold`."""
+    rows = generations if k is None else generations.filter(pl.col("sample") < k)
+    rows = rows.select(READ).join(asked.select("query_id", "answer_kind", "question", "choices"), on="query_id", maintain_order="left")
+    return with_answers(rows, lambda reader: reader.read, "answer").select(*_VOTER, "sample", "answer", *_COUNTED)
+
+
+def count(
+    samples: pl.DataFrame, asked: pl.DataFrame, k: int | None, prices: Mapping[str, Price] | None, labels: Labels | None
+) -> pl.DataFrame:
+    """The votes of all samples that were `read`; as `vote`."""
     _check_gold(asked.join(samples, on="query_id", how="semi"))
-    samples = samples.join(asked.select("query_id", "answer_kind", "gold"), on="query_id", how="left", maintain_order="left")
+    samples = _once_each(samples).join(asked.select("query_id", "answer_kind", "gold"), on="query_id", how="left", maintain_order="left")
     samples = unite(samples, _VOTER)
     samples = samples.with_columns(right=right(samples))
     voters = samples.group_by(_VOTER, maintain_order=True).agg(
@@ -76,24 +92,10 @@ def vote(
     return tables.check(tables.VOTES, votes.select(*tables.VOTES.columns).sort(_VOTER))
 
 
-def _answers(generations: pl.DataFrame, asked: pl.DataFrame, k: int | None) -> pl.DataFrame:
-    """What is read from each sample that votes; the texts are not kept."""
-    rows = generations if k is None else generations.filter(pl.col("sample") < k)
-    rows = rows.select(*_VOTER, "sample", "text", *_COUNTED).join(
-        asked.select("query_id", "answer_kind", "question", "choices"), on="query_id", maintain_order="left"
-    )
-    return with_answers(rows, lambda reader: reader.read, "answer").select(*_VOTER, "sample", "answer", *_COUNTED)
-
-
 def _once_each(samples: pl.DataFrame) -> pl.DataFrame:
     """In order of sample; of one that was written twice always the same one."""
     key = list(tables.GENERATIONS.key)
     return samples.sort(*key, "answer", *_COUNTED, nulls_last=True).unique(key, keep="first", maintain_order=True)
-
-
-def _with_gold(queries: pl.DataFrame) -> pl.DataFrame:
-    """`queries` with `gold` in canonical form, and as it was in `given`."""
-    return with_answers(queries.with_columns(given="gold"), lambda reader: reader.gold, "gold")
 
 
 def _check_gold(asked: pl.DataFrame) -> None:
