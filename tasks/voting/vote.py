@@ -16,7 +16,7 @@ from tasks.errors import UserError
 from tasks.lake import tables
 from tasks.voting.answers import with_answers
 from tasks.voting.answers.equivalence import right, unite
-from tasks.voting.tally import first_undrawn, is_decided, tally
+from tasks.voting.tally import is_decided, tally
 
 _VOTER = ["query_id", "model", "recipe"]
 _COUNTED = ["prompt_tokens", "completion_tokens", "latency_s"]
@@ -52,50 +52,75 @@ def with_gold(queries: pl.DataFrame) -> pl.DataFrame:
 
 
 def read(generations: pl.DataFrame, asked: pl.DataFrame, k: int | None) -> pl.DataFrame:
-    """The `answer` in each sample that votes, without its text. `generations` may be a part of them, `asked` is from `with_gold`."""
+    """What is read from each sample that votes: `query` of its query in `asked` (of `with_gold`), and `answer`; its text is let go.
+
+    `generations`: the columns `READ`; it may be a part of them.
+    """
     rows = generations if k is None else generations.filter(pl.col("sample") < k)
-    rows = rows.select(READ).join(asked.select("query_id", "answer_kind", "question", "choices"), on="query_id", maintain_order="left")
-    return with_answers(rows, lambda reader: reader.read, "answer").select(*_VOTER, "sample", "answer", *_COUNTED)
+    places = asked.select("query_id", "answer_kind", "question", "choices").with_row_index("query")
+    rows = rows.select(READ).join(places, on="query_id", maintain_order="left")
+    rows = with_answers(rows, lambda reader: reader.read, "answer")
+    # Many rows have few models: a number for each is quick to group by, and small.
+    return rows.select(pl.col("model", "recipe").cast(pl.Categorical), "query", "sample", "answer", *_COUNTED)
 
 
 def count(
     samples: pl.DataFrame, asked: pl.DataFrame, k: int | None, prices: Mapping[str, Price] | None, labels: Labels | None
 ) -> pl.DataFrame:
     """The votes of all samples that were `read`; as `vote`."""
-    _check_gold(asked.join(samples, on="query_id", how="semi"))
-    samples = _once_each(samples).join(asked.select("query_id", "answer_kind", "gold"), on="query_id", how="left", maintain_order="left")
-    samples = unite(samples, _VOTER)
-    samples = samples.with_columns(right=right(samples))
-    voters = samples.group_by(_VOTER, maintain_order=True).agg(
+    asked = asked.with_row_index("query")
+    _check_gold(asked.join(samples, on="query", how="semi"))
+    parts = [
+        _count(part, asked, k).with_columns(model=pl.lit(str(model)), recipe=pl.lit(str(recipe)))
+        for (model, recipe), part in samples.partition_by("model", "recipe", as_dict=True, include_key=False).items()
+    ]
+    if not parts:
+        return tables.empty(tables.VOTES)
+    votes = pl.concat(parts).with_columns(
+        wanted=pl.lit(k, pl.Int32), stop=_stop(k), label=_label(labels or Labels()), cost_usd=_cost(prices or {})
+    )
+    return tables.check(tables.VOTES, votes.select(*tables.VOTES.columns).sort(*tables.VOTES.key))
+
+
+def _count(samples: pl.DataFrame, asked: pl.DataFrame, k: int | None) -> pl.DataFrame:
+    """The votes of one model by one recipe; and `votes`, `seen`, `runner_up_seen`, `first_undrawn`, `drawn`, `right`, `prompt_tokens`."""
+    samples = _once_each(samples).join(asked.select("query", "answer_kind", "gold"), on="query", how="left", maintain_order="left")
+    samples = unite(samples, ["query"])
+    samples = samples.with_columns(right=right(samples), is_in_place=pl.col("sample") == pl.int_range(pl.len()) - _first_row())
+    voters = samples.group_by("query", maintain_order=True).agg(
         drawn=pl.len(),
-        first_undrawn=first_undrawn(),
+        first_undrawn=pl.col("is_in_place").sum().cast(pl.Int32),
         answers=pl.col("answer"),
         valid=pl.col("answer").count(),
         right=pl.col("right").sum(),
         success_rate=pl.col("right").mean(),
-        cost_usd=_cost(prices or {}).mean(),
+        prompt_tokens=pl.col("prompt_tokens").mean(),
         completion_tokens=pl.col("completion_tokens").mean(),
         latency_s=pl.col("latency_s").mean(),
     )
-    right_answers = samples.filter("right").select(*_VOTER, majority="answer", correct=True).unique([*_VOTER, "majority"])
-    votes = voters.join(tally(samples, _VOTER), on=_VOTER, how="left").join(right_answers, on=[*_VOTER, "majority"], how="left")
-    votes = votes.with_columns(
+    right_answers = samples.filter("right").select("query", majority="answer", correct=True).unique(["query", "majority"])
+    votes = voters.join(tally(samples, ["query"]), on="query", how="left").join(right_answers, on=["query", "majority"], how="left")
+    return votes.join(asked.select("query", "query_id"), on="query").with_columns(
         k=pl.col("drawn"),
-        wanted=pl.lit(k, pl.Int32),
-        stop=_stop(k),
         agreement=pl.col("votes") / pl.col("valid"),
         correct=pl.col("correct").fill_null(False),
         ambiguous=((pl.col("votes") == pl.col("runner_up_votes")).fill_null(False) | (2 * pl.col("votes") < pl.col("valid"))).fill_null(
             False
         ),
-    ).with_columns(label=_label(labels or Labels()))
-    return tables.check(tables.VOTES, votes.select(*tables.VOTES.columns).sort(_VOTER))
+    )
 
 
 def _once_each(samples: pl.DataFrame) -> pl.DataFrame:
-    """In order of sample; of one that was written twice always the same one."""
-    key = list(tables.GENERATIONS.key)
-    return samples.sort(*key, "answer", *_COUNTED, nulls_last=True).unique(key, keep="first", maintain_order=True)
+    """In order of query and sample; of one that was written twice always the same one."""
+    key = ["query", "sample"]
+    samples = samples.sort(*key, "answer", *_COUNTED, nulls_last=True)
+    return samples.filter((pl.struct(key) != pl.struct(key).shift(1)).fill_null(True))
+
+
+def _first_row() -> pl.Expr:
+    """Over rows in the order of `query`: the number of the first row of the same query."""
+    is_first = (pl.col("query") != pl.col("query").shift(1)).fill_null(True)
+    return pl.when(is_first).then(pl.int_range(pl.len())).forward_fill()
 
 
 def _check_gold(asked: pl.DataFrame) -> None:
@@ -125,7 +150,7 @@ def _stop(k: int | None) -> pl.Expr:
 
 
 def _cost(prices: Mapping[str, Price]) -> pl.Expr:
-    """US dollars that one sample costs."""
+    """US dollars that one sample costs on the mean."""
     dollars = pl.lit(0.0)
     prompt = {model: price.prompt for model, price in prices.items()}
     completion = {model: price.completion for model, price in prices.items()}

@@ -37,6 +37,9 @@ READERS = MappingProxyType[str, Reader]({"number": number, "choice": choice, "ma
 
 def with_answers(rows: pl.DataFrame, of: Callable[[Reader], Callable[[pl.DataFrame], pl.Series]], column: str) -> pl.DataFrame:
     """`rows` (also with `answer_kind`) in the same order with `column`: what the reader of each row's kind reads."""
+    kinds = rows["answer_kind"].unique()
+    if len(kinds) == 1 and (reader := READERS.get(str(kinds[0]))):
+        return rows.with_columns(of(reader)(rows).alias(column))
     rows = rows.with_row_index("place")
     parts = [rows.clear().with_columns(pl.lit(None, pl.String).alias(column))]
     for (kind,), part in rows.partition_by("answer_kind", as_dict=True).items():
