@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     _run_file(plan, optional=True)
     _outcomes(plan)
 
-    _run_file(_command(commands, "label", "read all answers again and vote; no sampling", _label))
+    _run_file(_command(commands, "label", "read all answers again, vote, and say which labels changed; no sampling", _label))
 
     report = _command(commands, "report", "write the report and open it", _report)
     _run_file(report, optional=True)
@@ -184,9 +184,9 @@ def _find_secrets(run: "RunFile") -> None:
 def _label(options: argparse.Namespace) -> None:
     run = _load(options)
     _quiet_prefect()
-    from flows.refresh import relabel
+    from flows.relabelling import print_relabelled
 
-    print(f"{len(relabel(run))} files of votes in {run.lake}")
+    print_relabelled(run)
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ is taken for markup.
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import polars as pl
 from rich.console import Console
@@ -83,7 +84,7 @@ def print_query(url: str, wanted: str) -> None:
             console.print(Text(f"{name:>12}  {plain(query[name])}"))
     here = pl.col("query_id") == query["query_id"]
     votes = read_table(lake, VOTES).filter(here).sort("model")
-    columns = ["model", "k", "stop", "majority", "agreement", "runner_up", "valid", "correct", "success_rate"]
+    columns = ["model", "k", "stop", "majority", "agreement", "runner_up", "runner_up_votes", "valid", "correct", "success_rate"]
     print_grid("Votes", columns, [[row[name] for name in columns] for row in votes.iter_rows(named=True)])
     scores = read_table(lake, SCORES).filter(here).sort("router", "model")
     if not scores.is_empty():
@@ -94,8 +95,25 @@ def print_query(url: str, wanted: str) -> None:
     files = lake.files(GENERATIONS.name)
     if files:
         samples, _ = query_generations(lake, files, lambda rows: rows.filter(here).unique(GENERATIONS.key, keep="first"))
+        _print_prompts(lake, query, samples)
         columns = ["model", "sample", "text", "finish_reason"]
         print_grid("Samples", [*columns[:3], "ended"], samples.sort("model", "sample").select(columns).iter_rows())
+
+
+def _print_prompts(lake: Lake, query: dict[str, Any], samples: pl.DataFrame) -> None:
+    """What each model saw; once for models that saw the same."""
+    from tasks.sampling.records import shown_prompt
+
+    saw: dict[str, list[str]] = {}
+    for model, recipe in samples.select("model", "recipe").unique().sort("model", "recipe").iter_rows():
+        shown = shown_prompt(lake, recipe, query["question"], query["choices"], query["subject"])
+        text = (
+            f"{shown.remark}\n{shown.text}".lstrip("\n")
+            if shown
+            else "not known: the samples were imported, or drawn by an earlier version"
+        )
+        saw.setdefault(text, []).append(model)
+    print_grid("Prompts", ["models", "prompt"], [(", ".join(models), text) for text, models in saw.items()])
 
 
 def print_status(url: str) -> None:

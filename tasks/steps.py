@@ -11,6 +11,7 @@ Sampling has no such key: the samples in the lake are themselves the record of w
 import asyncio
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("manyminds")
 _RESULTS = ".results"
+# Shards that vote at once in a process, however many threads there are: each has some texts in memory, and uses all cores.
+_VOTING = threading.BoundedSemaphore(4)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -306,6 +309,7 @@ class Sampled(TypedDict):
 )
 def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "Sampler") -> Sampled:
     """What a shard lacks → `generations`. Two or more of a model run at once, so that the engine never waits for the next one."""
+    from tasks.sampling.records import keep_recipe
     from tasks.sampling.sample import Progress, sample_shard
     from tasks.voting.decided import until_decided
 
@@ -324,6 +328,7 @@ def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "S
     recipe = next(recipe for recipe in recipes_of(model, templates_of(run, model), settings) if recipe.id == shard.recipe)
     rows = in_shard(read_table(lake, QUERIES, queries), shard)
     decided = until_decided(run.sampling, rows)
+    keep_recipe(lake, recipe, model)
     sample_shard(lake, sampler, shard.model, recipe, shard.bucket, rows, settings.k, run.seed, settings.chunk, progress, decided)
     return {"shard": str(shard), "drawn": last.done, "tokens": last.tokens, "seconds": time.monotonic() - began}
 
@@ -368,7 +373,8 @@ def vote(run: RunFile, shard: Shard, queries: Sequence[str]) -> Written:
     files = generation_files(lake, shard.model, shard.recipe, shard.bucket)
     prices = {model.name: model.price for model in run.models if model.price is not None}
     folder = f"{folder_name(shard.model)}/{shard.bucket.label}/"
-    return {"votes": [vote_shard(lake, files, rows, folder, _k_of(run, shard), prices, run.labels)]}
+    with _VOTING:
+        return {"votes": [vote_shard(lake, files, rows, folder, _k_of(run, shard), prices, run.labels)]}
 
 
 # ── scores ───────────────────────────────────────────────────────────────────────────────────────────────────────────
