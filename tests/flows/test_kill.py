@@ -12,7 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MANYMINDS = str(Path(sys.executable).with_name("manyminds"))
+MODELS = [f'{{name = "{name}", path = "{ROOT}/tasks/world/models/{name}"}}' for name in ("ledger", "scribe", "atlas")]
 SETTINGS = [
+    f"models=[{', '.join(MODELS)}]",
     "benchmarks.embedded.limit={train = 120, validation = 24, test = 48}",
     "sampling.chunk=100",
     "sampling.k=5",
@@ -20,7 +22,7 @@ SETTINGS = [
     "evaluation.bootstrap=100",
     'routers=[{name = "kmeans-tfidf"}]',
 ]
-SAMPLES = 192 * 5 * 5
+SAMPLES = 192 * 3 * 5
 
 
 def command(lake: Path) -> list[str]:

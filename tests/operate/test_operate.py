@@ -102,26 +102,6 @@ def test_what_a_killed_process_and_a_killed_worker_were_doing_is_launched_again(
     assert not samples.select(operate.EACH_SAMPLE).is_duplicated().any()
 
 
-def test_a_refresh_that_was_lost_waits_for_what_it_had_launched(running: System) -> None:
-    """Its worker is killed, the models go on being sampled: Retry must not sample them a second time beside that."""
-    lake = f"s3://{BUCKET}/lost"
-    refresh = running.refresh(lake, [*SETTINGS, "sampling.k=20", "sampling.chunk=50"])
-    next(as_they_begin(running, refresh, lake))
-    launched = running.launched(refresh)
-    worker = running.workers.pop("cpu-1")
-    operate.kill([worker.pid, *operate.descendants(worker.pid)])
-    worker.wait()
-    running.ask(f"flow_runs/{refresh}/set_state", {"state": {"type": "CRASHED"}, "force": True})  # not to wait for the automation
-    running.start_worker("cpu-2", "cpu")
-    running.retry(refresh)
-    assert running.wait(refresh)["state"]["type"] == "COMPLETED"
-    assert len(launched) == 2
-    assert [run["id"] for run in running.launched(refresh)] == [run["id"] for run in launched]
-    samples = operate.samples_of(lake)
-    assert samples.height == QUERIES * 2 * 20
-    assert not samples.select(operate.EACH_SAMPLE).is_duplicated().any()
-
-
 def as_they_begin(running: System, refresh: str, lake: str) -> Iterator[dict[str, Any]]:
     """The flow run of each model, as soon as it has written something."""
     awaited, until = {"sample ledger", "sample scribe"}, time.monotonic() + 240
