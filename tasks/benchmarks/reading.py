@@ -11,10 +11,11 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import IO, Literal
 
 import fsspec
 import polars as pl
@@ -30,7 +31,7 @@ class Field:
     Numbers lie in 0 … `high`.
     """
 
-    kind: Literal["text", "number", "whole", "list"] = "text"
+    kind: Literal["text", "number", "whole", "list", "json"] = "text"  # json: anything; what is no text becomes JSON
     required: bool = False
     blank: bool = False  # a required column that may be empty
     high: float = math.inf
@@ -45,6 +46,7 @@ class Field:
             "number": f"a number {bounds}",
             "whole": f"a whole number {bounds}",
             "list": 'a list of texts (in CSV a JSON list such as ["red", "blue"])',
+            "json": "a text or a JSON object",
         }[self.kind]
 
 
@@ -58,6 +60,59 @@ def read_files(files: Sequence[str], columns: Mapping[str, str], fields: Mapping
         if ours not in fields:
             raise UserError(f"{files[0]}: columns: there is no column {ours!r} to map{nearest(ours, fields)}")
     return pl.concat([_read(file, columns, fields) for file in dict.fromkeys(files)])
+
+
+def read_table(file: str, wanted: Container[str] | None = None) -> pl.DataFrame:
+    """The rows of a Parquet, JSONL or CSV file (in which every value is a text): all columns, or those that are `wanted`.
+
+    Raises UserError for a file that is missing, unreadable, empty or of another type.
+    """
+    check_ending(file, (".parquet", ".jsonl", ".ndjson", ".csv"), "expected .parquet, .jsonl or .csv")
+    # Polars maps a local file into memory; another one is here as a whole while it is parsed.
+    source = read_bytes(file) if "://" in file else _local(file)
+    ending = file.lower().rpartition(".")[2]
+    try:
+        content = _parse(source, ending, wanted)
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        data = read_bytes(file)
+        if not data.strip():
+            raise UserError(f"{file}: has no rows") from error
+        raise UserError(f"{file}: {_broken_line(ending, data)}is not {ending.upper()}: {str(error).splitlines()[0]}") from error
+    if content.width and content.is_empty():
+        raise UserError(f"{file}: has no rows")
+    return content
+
+
+def typed(
+    file: str, content: pl.DataFrame, fields: Mapping[str, Field], columns: Mapping[str, str] | None = None, rows: pl.Series | None = None
+) -> pl.DataFrame:
+    """The columns `fields` with their types, `file`, and `row`: from `rows` (Int64), else 1, 2, 3 …
+
+    `columns` maps a name in `fields` to the name that the column has in `content`; one that is not there is all nulls. Raises
+    UserError for the first bad value.
+    """
+    columns = columns or {}
+    if rows is None:
+        rows = pl.int_range(1, content.height + 1, dtype=pl.Int64, eager=True)
+    values = {ours: _typed(file, content, columns.get(ours, ours), field, rows) for ours, field in fields.items()}
+    return pl.DataFrame(values).with_columns(file=pl.lit(file), row=rows)
+
+
+def check_ending(file: str, endings: tuple[str, ...], expected: str) -> None:
+    """Raise UserError for a file of another type; it says what was `expected`."""
+    if file.lower().endswith((".pkl", ".pickle")):
+        raise UserError(
+            f"{file}: reading a pickle can run any program that it holds, so none is read here; where you trust it, convert it: "
+            "python -c \"import pandas; pandas.read_pickle('FILE.pkl').to_json('FILE.jsonl', orient='records', lines=True)\""
+        )
+    if not file.lower().endswith(endings):
+        raise UserError(f"{file}: unknown type of file; {expected}")
+
+
+def read_bytes(file: str) -> bytes:
+    """The content of a local file or fsspec URL. Raises UserError."""
+    with _opened(file) as stream:
+        return bytes(stream.read())
 
 
 def require(rows: pl.DataFrame, good: pl.Expr, column: str, expected: str) -> None:
@@ -74,44 +129,40 @@ def stem(file: str) -> str:
 
 
 def _read(file: str, columns: Mapping[str, str], fields: Mapping[str, Field]) -> pl.DataFrame:
-    content = _parse(file, _bytes(file))
-    if content.is_empty():
-        raise UserError(f"{file}: has no rows")
-    for ours, field in fields.items():
-        theirs = columns.get(ours, ours)
-        if theirs not in content.columns and (field.required or ours in columns):
-            hint = nearest(theirs, content.columns)
+    names = {ours: columns.get(ours, ours) for ours in fields}
+    content = read_table(file, names.values())
+    for ours, theirs in names.items():
+        if theirs not in content.columns and (fields[ours].required or ours in columns):
+            hint = nearest(theirs, read_table(file).columns)
             raise UserError(f"{file}: column {theirs!r} is missing{hint}; columns = {{{ours} = ...}} takes another one")
-    return pl.DataFrame({ours: _typed(file, content, columns.get(ours, ours), field) for ours, field in fields.items()}).with_columns(
-        file=pl.lit(file), row=pl.int_range(1, content.height + 1, dtype=pl.Int64)
-    )
+    return typed(file, content, fields, columns)
 
 
-def _bytes(file: str) -> bytes:
-    if not file.lower().endswith((".parquet", ".jsonl", ".ndjson", ".csv")):
-        raise UserError(f"{file}: unknown type of file; expected .parquet, .jsonl or .csv")
+@contextmanager
+def _opened(file: str) -> Iterator[IO[bytes]]:
     try:
         with fsspec.open(file, "rb") as stream:
-            return bytes(stream.read())
+            yield stream
     except FileNotFoundError as error:
         raise UserError(f"{file}: no such file") from error
     except Exception as error:  # each file system's library raises its own
         raise UserError(f"{file}: cannot be read: {error}") from error
 
 
-def _parse(file: str, data: bytes) -> pl.DataFrame:
-    ending = file.lower().rpartition(".")[2]
-    if not data.strip():
-        raise UserError(f"{file}: has no rows")
-    try:
-        if ending == "parquet":
-            return pl.read_parquet(io.BytesIO(data))
-        if ending == "csv":
-            return pl.read_csv(data, infer_schema=False)
-        return pl.read_ndjson(data, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        where = _broken_line(ending, data)
-        raise UserError(f"{file}: {where}is not {ending.upper()}: {str(error).splitlines()[0]}") from error
+def _local(file: str) -> str:
+    with _opened(file):
+        return file
+
+
+def _parse(source: str | bytes, ending: str, wanted: Container[str] | None) -> pl.DataFrame:
+    if ending == "csv":
+        content = pl.read_csv(source, infer_schema=False, glob=False)
+    elif ending == "parquet":
+        lazy = pl.scan_parquet(source, glob=False, hive_partitioning=False)
+        return lazy.select(name for name in lazy.collect_schema() if wanted is None or name in wanted).collect()
+    else:
+        content = pl.read_ndjson(source, infer_schema_length=None)
+    return content.select(name for name in content.columns if wanted is None or name in wanted)
 
 
 def _broken_line(ending: str, data: bytes) -> str:
@@ -135,26 +186,31 @@ def _broken_line(ending: str, data: bytes) -> str:
     return ""
 
 
-def _typed(file: str, content: pl.DataFrame, column: str, field: Field) -> pl.Series:
+def _typed(file: str, content: pl.DataFrame, column: str, field: Field, rows: pl.Series) -> pl.Series:
     """The column with the field's type. A value that does not fit, or is missing where one must be, is a UserError."""
-    dtype = {"text": pl.String(), "number": pl.Float64(), "whole": pl.Int64(), "list": pl.List(pl.String())}[field.kind]
+    dtype = {"number": pl.Float64(), "whole": pl.Int64(), "list": pl.List(pl.String())}.get(field.kind, pl.String())
     if column not in content.columns:
         return pl.Series(column, [None], dtype=dtype).new_from_index(0, content.height)
     given = content[column]
     if field.kind == "list":
         typed = _lists(given, file, field)
+    elif field.kind == "json":
+        typed = pl.Series(column, [value if isinstance(value, str | None) else json.dumps(value, default=str) for value in given], dtype)
     elif given.dtype.is_nested():
         raise UserError(f"{file}: column {column!r} holds {given.dtype}, expected {field.expected}")
     elif field.kind == "text":
         typed = given.cast(pl.String)
     else:
         typed = _numbers(given, field).cast(dtype)
-    bad = given.is_not_null() & typed.is_null() & ~_blank(given)
     if field.required and not field.blank:
-        bad = bad | typed.is_null() | _blank(typed)
+        bad = typed.is_null() | _blank(typed)
+    elif typed.null_count() > given.null_count():
+        bad = typed.is_null() & given.is_not_null() & ~_blank(given)
+    else:
+        return typed
     if bad.any():
-        row = bad.arg_true()[0]
-        raise UserError(f"{file}: row {row + 1}: column {column!r} is {_shown(given[row])}, expected {field.expected}")
+        place = bad.arg_true()[0]
+        raise UserError(f"{file}: row {rows[place]}: column {column!r} is {_shown(given[place])}, expected {field.expected}")
     return typed
 
 
@@ -178,18 +234,18 @@ def _lists(given: pl.Series, file: str, field: Field) -> pl.Series:
     return pl.Series(given.name, [_json_list(text) for text in given], dtype=pl.List(pl.String))
 
 
-def _json_list(text: str | None) -> list[str] | None:
+def _json_list(text: str | None) -> list[str | None] | None:
     try:
         items = json.loads(text or "null")
     except ValueError:
         return None
-    return [str(item) for item in items] if isinstance(items, list) else None
+    return [None if item is None else str(item) for item in items] if isinstance(items, list) else None
 
 
 def _blank(values: pl.Series) -> pl.Series:
     if values.dtype != pl.String:
         return pl.repeat(False, len(values), dtype=pl.Boolean, eager=True)
-    return (values.str.strip_chars() == "").fill_null(False)
+    return ~values.str.contains(r"\S").fill_null(True)
 
 
 def _shown(value: object) -> str:
