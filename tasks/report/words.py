@@ -17,6 +17,7 @@ import polars as pl
 from tasks.report.figures import BASELINES, Figures, between, dollars, percent, points, seconds, signed
 
 SMALL = 200  # test questions: below, an accuracy is known to about seven points either way
+AT_A_LOSS = 0.1  # an oracle's accuracy below which what is right may as well be luck
 NOT_YET = "Beating the best single model by recognising the benchmark is not yet routing."
 
 
@@ -198,6 +199,8 @@ def _headline(figures: Figures, routers: list[Verdict]) -> tuple[str, str]:
     """The answer for the router that validation questions chose."""
     if not routers:
         return "Cannot be told", "No trained router has a route on a test question."
+    if nobody := _nobody_knows(figures):
+        return "No", nobody
     named = {verdict.router: verdict for verdict in routers}
     chosen = named.get(figures.default[0]) if figures.default else None
     chosen = chosen or next((verdict for verdict in routers if verdict.value == 1), routers[0])
@@ -225,6 +228,20 @@ def _headline(figures: Figures, routers: list[Verdict]) -> tuple[str, str]:
     if chosen.value < 0:
         return "No", f"Routing makes this pool worse: {chosen.sentence}{_price(figures, chosen)}{room}"
     return "Not shown", f"Routing has not been shown to be more accurate for this pool: {chosen.sentence}{_price(figures, chosen)}{room}"
+
+
+def _nobody_knows(figures: Figures) -> str | None:
+    """The sentence for a pool that is at a loss: even an oracle, lucky guesses included, would hardly ever find a right answer."""
+    oracle, best = figures.one("accuracy", router="oracle"), figures.one("accuracy", model=figures.best_single)
+    if oracle is None or best is None or oracle.value >= AT_A_LOSS:
+        return None
+    none = oracle.value == 0
+    found = "no model is ever right" if none else f"the best, {figures.best_single}, is right on {percent(best.value)} of them"
+    oracle_too = "" if none else f", and even an oracle that always knew the right model would be on {percent(oracle.value)}"
+    return (
+        f"The models of this pool cannot answer these questions: {found}{oracle_too} ({oracle.n:,} test questions). There is nothing to "
+        "route for. If that surprises you, `manyminds show` has the prompts, the answers and how they were read."
+    )
 
 
 def _price(figures: Figures, verdict: Verdict) -> str:

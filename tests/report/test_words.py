@@ -38,6 +38,18 @@ def test_a_router_that_is_worse_says_no() -> None:
     assert "bad with argmax loses to the best single model, fox, by 66.7 points" in verdicts.headline
 
 
+@pytest.mark.parametrize(
+    ("right", "said"), [(0, "no model is ever right (240 test questions)"), (6, "the best, fox, is right on 2.5 % of them")]
+)
+def test_a_pool_that_knows_nothing_is_told_so_and_not_that_its_router_ties(right: int, said: str) -> None:
+    _, chosen, queries = halves(480)
+    rates: dict[str, list[float | None]] = {"fox": [float(number % 240 < right) for number in range(480)], "owl": [0.0] * 480}
+    verdicts = verdict_sentences(metrics_of(hand_tables(rates, {("hopeless", "argmax"): chosen}, queries=queries)))
+    assert verdicts.answer == "No"
+    assert "cannot answer these questions" in verdicts.headline
+    assert said in verdicts.headline
+
+
 def test_a_copy_of_the_best_single_model_is_named_a_constant() -> None:
     rates, _, queries = halves()
     verdicts = verdict_sentences(metrics_of(hand_tables(rates, {("copy", "argmax"): ["fox"] * 240}, queries=queries)))
