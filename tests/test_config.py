@@ -1,5 +1,6 @@
 """The run file: defaults, paths, environment, and what is said of mistakes."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,22 @@ def test_a_mistake_is_named_with_its_place(write, text: str, settings: list[str]
         load_run(write(text), settings=settings)
     assert said in str(error.value)
     assert "\n" not in str(error.value).replace(said, "") or "TOML" in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["labels.rule=at-least"], "at_least"),
+        (["labels.at_least=8"], "at_least"),
+        (["labels.rule=at-least", "labels.at_least=11"], "sampling.k = 10"),
+        (["labels.rule=success-rate", "sampling.stop=decided"], "sampling.stop"),
+        (["labels.rule=at-least", "labels.at_least=8", "outcomes=[{files = ['o.csv']}]"], "[[outcomes]]"),
+        (["labels.rule=at-lest"], "at-least"),
+    ],
+)
+def test_labels_that_cannot_be_had_are_refused(write, settings: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=re.escape(said)):
+        load_run(write(SHORT), settings=settings)
 
 
 def test_a_run_file_that_is_not_there_is_named() -> None:

@@ -1,6 +1,7 @@
 """The vote, against a plain one."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -9,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from tasks.config import Price
+from tasks.config import Labels, Price
 from tasks.errors import UserError
 from tasks.lake import tables
+from tasks.lake.files import Lake, read_table, write_table
+from tasks.voting.shard import vote_shard
 from tasks.voting.vote import vote
 
 
@@ -40,6 +43,38 @@ def test_the_example_of_the_module_is_true() -> None:
     assert row["answers"] == ["11", "12", None, "12", "11"]
     assert (row["majority"], row["runner_up"], row["valid"], row["k"]) == ("11", "12", 4, 5)
     assert (row["agreement"], row["correct"], row["success_rate"], row["ambiguous"]) == (0.5, False, 0.4, True)
+
+
+@pytest.mark.parametrize(
+    ("labels", "texts", "label"),
+    [
+        (Labels(), ["12", "12", "11"], 1.0),
+        (Labels(), ["12", "11", "11"], 0.0),
+        (Labels(rule="at-least", at_least=2), ["12", "12", "11"], 1.0),
+        (Labels(rule="at-least", at_least=2), ["12", "11", "10"], 0.0),  # though it is the majority, seen first
+        (Labels(rule="at-least", at_least=2), ["12", "12", "11", "11", "11"], 1.0),  # though it is not the majority
+        (Labels(rule="success-rate"), ["12", "11", "11", "?"], 0.25),
+        (Labels(rule="success-rate"), ["?"], 0.0),
+    ],
+)
+def test_what_an_answer_counts_for_follows_the_rule_and_the_majority_does_not(labels: Labels, texts: list[str], label: float) -> None:
+    row = vote(samples(*texts), queries(q="12"), labels=labels).row(0, named=True)
+    assert row["label"] == label
+    assert row["correct"] == one(*texts)["correct"]
+
+
+def test_the_votes_of_the_runner_up_are_kept() -> None:
+    assert [one(*texts)["runner_up_votes"] for texts in (["1", "1", "1", "2", "2", "3"], ["1", "1"], ["?"])] == [2, None, None]
+
+
+def test_samples_that_come_in_parts_vote_as_if_they_came_at_once(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    rows = pl.concat([samples("#### 11", "#### 12.0", "no idea", "12", "11"), samples("7", "8", query="p")])
+    parts = enumerate(rows[[5, 0, 3, 2, 6, 4, 1]].iter_slices(3))
+    files = [write_table(lake, tables.GENERATIONS, part, f"model=m/recipe=r/bucket=00-of-01/{number}.parquet") for number, part in parts]
+    asked = queries(q="12", p="8", unasked="1")
+    scattered = vote_shard(lake, [*files, files[0]], asked, "m/", k=4)  # one of them twice
+    assert_frame_equal(read_table(lake, tables.VOTES, [scattered]), vote(rows, asked, k=4))
 
 
 def test_an_unreadable_answer_never_wins() -> None:
