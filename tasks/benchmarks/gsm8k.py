@@ -6,37 +6,38 @@
 The gold is what follows `####`: "3". 7,473 train and 1,319 test problems; validation is cut out of train.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from tasks.benchmarks.hub import Dataset, fetch
-from tasks.benchmarks.queries import SPELLINGS
-from tasks.benchmarks.reading import Field, read_files, require, stem
+from tasks.benchmarks.queries import split_of_files
+from tasks.benchmarks.reading import Field, read_files
 
+GOLD = "a solution that ends in '#### 42'"
 HUB = Dataset(
     "openai/gsm8k",
     "e53f048856ff4f594e959d75785d2c2d37b678ee",
     ("main/train-00000-of-00001.parquet", "main/test-00000-of-00001.parquet"),
 )
-_FIELDS = {"question": Field(required=True), "answer": Field(required=True), "split": Field(), "source_id": Field()}
+_FIELDS = {
+    "question": Field(required=True, blank=True),
+    "answer": Field(required=True, blank=True),
+    "split": Field(),
+    "source_id": Field(),
+}
 
 
 def load(files: Sequence[str], columns: Mapping[str, str]) -> pl.DataFrame:
-    """Rows as `queries.finish` wants them, from the hub or from files in the original shape.
+    """Rows for `load_benchmark`, from the hub or from files in the original shape; `gold` is null where there is none.
 
     A file without a column `split` is of the split in its name ("test.jsonl"). Raises UserError.
     """
     rows = read_files(files or fetch(HUB), columns, _FIELDS)
-    of_file = pl.col("file").replace_strict({file: _split_in(stem(file)) for file in rows["file"].unique()}, return_dtype=pl.String)
-    rows = rows.with_columns(split=pl.coalesce("split", of_file))
-    rows = rows.with_columns(gold=pl.col("answer").str.extract(r"####\s*(-?[\d,.]*\d)"))
-    require(rows, pl.col("gold").is_not_null(), "answer", "a solution that ends in '#### 42'")
-    return rows.with_columns(answer_kind=pl.lit("number"), choices=pl.lit(None, pl.List(pl.String)), subject=pl.lit(None, pl.String))
-
-
-def _split_in(name: str) -> str | None:
-    """`"test-00000-of-00001"` → `"test"`; null where the name tells nothing, or two things."""
-    splits = {SPELLINGS[word] for word in re.findall(r"[a-z]+", name.lower()) if word in SPELLINGS}
-    return splits.pop() if len(splits) == 1 else None
+    return rows.with_columns(
+        split=pl.coalesce("split", split_of_files(rows)),
+        gold=pl.col("answer").str.extract(r"####\s*(-?[\d,.]*\d)"),
+        answer_kind=pl.lit("number"),
+        choices=pl.lit(None, pl.List(pl.String)),
+        subject=pl.lit(None, pl.String),
+    )

@@ -4,17 +4,19 @@
 
 gives the table and, for the report, notes such as "benchmark 'shop' brought no test split: 30% of its queries were set
 aside by hash (42 of 140)". What is cut depends on the content of a query and the seed alone: neither the order of the
-rows nor a query that is added later moves another query to another split.
+rows nor a query that is added later moves another query to another split. So a table of a few rows may get no test query:
+to move one there all the same would be to move it back when the table grows.
 """
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import polars as pl
 
-from tasks.benchmarks.reading import require
+from tasks.benchmarks.reading import require, stem
 from tasks.config import Splits
 from tasks.lake import tables
 
@@ -36,6 +38,13 @@ def query_id(benchmark: str, question: str, choices: Sequence[str] | None) -> st
     """16 hexadecimal digits of a hash of what is asked. An empty list of choices is as good as none."""
     content = json.dumps([benchmark, question, list(choices) if choices else None])
     return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def split_of_files(rows: pl.DataFrame) -> pl.Expr:
+    """The split in the name of each row's `file`: `"test-00000-of-00001.parquet"` → `"test"`; null where it tells none, or two."""
+    splits = {file: {word for word in re.findall(r"[a-z]+", stem(file).lower()) if word in SPELLINGS} for file in rows["file"].unique()}
+    one = {file: min(words) if len({SPELLINGS[word] for word in words}) == 1 else None for file, words in splits.items()}
+    return pl.col("file").replace_strict(one, return_dtype=pl.String)
 
 
 def check_splits(rows: pl.DataFrame) -> None:
@@ -109,12 +118,12 @@ def _once_each(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
 
 def _cut(benchmark: str, queries: pl.DataFrame, splits: Splits, seed: int) -> tuple[pl.DataFrame, list[str]]:
     """Set missing splits aside by hash."""
-    cut = []
-    if "test" not in queries["split"]:
+    cut, brought = [], set(queries["split"])
+    if "test" not in brought:
         queries, number = _set_aside(queries, "test", ["train", "validation"], splits.test, seed)
         cut.append(f"no test split: {splits.test:.0%} of its queries were set aside by hash ({number:,} of {queries.height:,})")
     train = queries.filter(pl.col("split") == "train").height
-    if "validation" not in queries["split"] and train:
+    if "validation" not in brought and train:
         queries, number = _set_aside(queries, "validation", ["train"], splits.validation, seed)
         cut.append(f"no validation split: {splits.validation:.0%} of its train queries were set aside by hash ({number:,} of {train:,})")
     notes = [f"benchmark {benchmark!r} brought {'; '.join(cut)}"] if cut else []
@@ -124,13 +133,9 @@ def _cut(benchmark: str, queries: pl.DataFrame, splits: Splits, seed: int) -> tu
 
 
 def _set_aside(queries: pl.DataFrame, split: str, sources: list[str], share: float, seed: int) -> tuple[pl.DataFrame, int]:
-    """Move the queries of `sources` whose hash lies below `share` to `split`, at least one where there are two."""
-    candidates = queries.filter(pl.col("split").is_in(sources))
-    position = _positions(candidates, split, seed)
-    below = (position < share) | ((position == position.min()) & (candidates.height > 1))
-    chosen = candidates.filter(below)["query_id"].to_list()
-    moved = pl.when(pl.col("query_id").is_in(chosen)).then(pl.lit(split)).otherwise("split")
-    return queries.with_columns(split=moved), len(chosen)
+    """Move the queries of `sources` whose hash lies below `share` to `split`."""
+    chosen = queries["split"].is_in(sources) & (_positions(queries, split, seed) < share)
+    return queries.with_columns(split=pl.when(chosen).then(pl.lit(split)).otherwise("split")), int(chosen.sum())
 
 
 def _positions(queries: pl.DataFrame, purpose: str, seed: int) -> pl.Series:

@@ -3,18 +3,26 @@
     render("Q: {{ question }}\\nA:", "What is 2 + 2?", None, None)  →  "Q: What is 2 + 2?\\nA:"
 
 A template is sandboxed and sees three names. One that it misspells, or that the query does not have, is an error rather
-than an empty place that nobody notices.
+than an empty place that nobody notices. It may refuse a query itself: `{{ raise_exception("no subject") }}`, as chat templates do.
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NoReturn
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError
+from jinja2 import StrictUndefined, Template, TemplateRuntimeError, TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
 
 from tasks.errors import UserError
 
 _environment = SandboxedEnvironment(keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+
+
+def _raise_exception(message: str) -> NoReturn:
+    raise TemplateRuntimeError(message)
+
+
+_environment.globals["raise_exception"] = _raise_exception
 
 
 def render(template: str, question: str, choices: Sequence[str] | None, subject: str | None) -> str:

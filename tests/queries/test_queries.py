@@ -1,5 +1,6 @@
 """The table `queries`: ids, splits, duplicates."""
 
+import random
 from typing import Any
 
 import polars as pl
@@ -72,9 +73,10 @@ def test_each_benchmark_is_cut_for_itself() -> None:
     assert [note.split("'")[1] for note in notes] == ["a", "b"]
 
 
-def test_two_queries_are_enough_for_a_train_and_a_test_split() -> None:
-    queries, _ = finish(rows(2), Splits(test=0.01), seed=0)
-    assert "test" in queries["split"] and queries["split"].n_unique() == 2
+def test_a_split_that_no_query_falls_into_stays_empty_and_the_note_says_so() -> None:
+    queries, notes = finish(rows(2), Splits(test=1e-6, validation=1e-6), seed=0)
+    assert set(queries["split"]) == {"train"}
+    assert "set aside by hash (0 of 2)" in notes[0]
 
 
 def test_a_benchmark_of_test_queries_alone_is_said_to_have_no_train_queries() -> None:
@@ -98,10 +100,32 @@ def test_the_order_of_rows_changes_nothing(order: list[int], seed: int) -> None:
     assert once[1] == shuffled[1]
 
 
-@given(st.integers(100, 300), st.integers(1, 50), st.integers(0, 3))
-def test_a_query_that_is_added_moves_no_other_query_to_another_split(number: int, more: int, seed: int) -> None:
-    before, after = finish(rows(number), Splits(), seed)[0], finish(rows(number + more), Splits(), seed)[0]
-    assert_frame_equal(before, after.join(before, on="query_id", how="semi"))
+BROUGHT = st.sampled_from([(None,), ("train",), ("train", "test"), ("train", "validation"), ("train", "val", "test"), ("val",)])
+
+
+@given(BROUGHT, st.integers(0, 40), st.integers(1, 40), st.randoms(use_true_random=False), st.integers(0, 3))
+def test_queries_that_were_there_keep_their_split_when_a_table_grows(
+    splits: tuple[str | None, ...], number: int, more: int, random: random.Random, seed: int
+) -> None:
+    # However few rows there were, whatever splits they bring, and though some of those added are copies of others.
+    base = [rows(1, split=split).with_columns(question=pl.lit(f"of {split}")) for split in splits]
+    added = rows(number + more).with_columns(
+        question=pl.Series([f"Question {random.randrange(2 * (number + more))}?" for _ in range(number + more)]),
+        split=pl.Series([random.choice(splits) for _ in range(number + more)], dtype=pl.String),
+        source_id=pl.Series([random.choice([None, "a", "b"]) for _ in range(number + more)], dtype=pl.String),
+    )
+    # A copy that is of a test split must go there: so each question has one split.
+    added = added.with_columns(split=pl.col("split").first().over("question"))
+    before, after = finish(pl.concat([*base, added[:number]]), Splits(), seed)[0], finish(pl.concat([*base, added]), Splits(), seed)[0]
+    columns = ["query_id", "split"]
+    assert_frame_equal(before.select(columns), after.join(before, on="query_id", how="semi").select(columns))
+
+
+def test_validation_queries_that_become_test_queries_are_not_replaced_from_train() -> None:
+    frame = pl.concat([rows(200), rows(1, split="validation").with_columns(question=pl.lit("v"))])
+    queries, notes = finish(frame, Splits(test=0.89), seed=0)
+    assert (queries.filter(pl.col("question") == "v")["split"] == "test").all() and "validation" not in set(queries["split"])
+    assert "no validation split" not in notes[0]
 
 
 def test_another_seed_cuts_other_queries() -> None:

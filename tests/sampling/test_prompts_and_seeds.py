@@ -1,14 +1,22 @@
 """Prompts are filled strictly; seeds follow from what a sample is."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import UserError
+from tasks.sampling.engines.tokens import encode
 from tasks.sampling.prompts import render
 from tasks.sampling.seeds import sample_seed
 
+ROOT = Path(__file__).parents[2]
 texts = st.text(max_size=12)
+hostile = st.lists(
+    st.sampled_from(["{{", "}}", "{%", "%}", "{#", "#}", "7*7", "for x in y", "raw", "-", "\n", "'", '"', "\\"]), max_size=12
+)
 
 
 def test_a_prompt_has_the_question_and_its_choices() -> None:
@@ -18,8 +26,39 @@ def test_a_prompt_has_the_question_and_its_choices() -> None:
     assert render(template, "How many?", None, None) == "How many?\n"
 
 
-def test_a_question_is_text_and_never_a_template() -> None:
-    assert render("{{ question }}", "{{ 7 * 7 }} <b>", None, None) == "{{ 7 * 7 }} <b>"
+@given(hostile.map(" ".join), hostile.map("".join), hostile.map(" ".join))
+def test_a_question_is_text_and_never_a_template(question: str, choice: str, subject: str) -> None:
+    template = "{{ question }}|{% for choice in choices %}{{ choice }}{% endfor %}|{{ subject }}"
+    assert render(template, question, [choice, "{{ 7 * 7 }} <b>"], subject) == f"{question}|{choice}{{{{ 7 * 7 }}}} <b>|{subject}"
+
+
+def test_a_template_may_refuse_a_query() -> None:
+    template = '{{ raise_exception("no subject") if not subject else question }}'
+    assert render(template, "Which?", None, "law") == "Which?"
+    with pytest.raises(UserError, match=r"cannot be filled for the question 'Which\?': no subject"):
+        render(template, "Which?", None, None)
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    """A real tokenizer, which adds the token that begins a text, with a chat template that has it too, as Gemma's and Llama's."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(ROOT / "tasks" / "world" / "models" / "ledger")
+    turns = "{% for message in messages %}{{ message.role }}: {{ message.content | trim }}\n{% endfor %}"
+    tokenizer.chat_template = f"{{{{ bos_token }}}}{turns}{{% if add_generation_prompt %}}model:{{% endif %}}"
+    return tokenizer
+
+
+@pytest.mark.parametrize("name", ["gsm8k", "math", "arc-challenge", "mmlu-zero-shot", "number", "embedded"])
+@pytest.mark.parametrize("chat", [False, True])
+def test_a_prompt_begins_once_and_ends_where_the_model_goes_on(name: str, chat: bool, tokenizer: Any) -> None:
+    file = ROOT / "infra" / "prompts" / f"{name}{'-chat' if chat and name in ('gsm8k', 'math', 'arc-challenge', 'number') else ''}.jinja"
+    prompt = render(file.read_text(encoding="utf-8"), "Which gate?", ["north", "south"], "law")
+    (ids,) = encode(tokenizer, [prompt], chat=chat, name="ledger")
+    assert ids[0] == tokenizer.bos_token_id and ids.count(tokenizer.bos_token_id) == 1 and tokenizer.eos_token_id not in ids
+    text = tokenizer.decode(ids[1:], clean_up_tokenization_spaces=False)
+    assert text == (f"user: {prompt.strip()}\nmodel:" if chat else prompt)
 
 
 @pytest.mark.parametrize(
