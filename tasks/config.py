@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from tasks.errors import UserError, nearest
 
@@ -129,11 +129,26 @@ class Splits(Settings):
 class Import(Settings):
     """What was made elsewhere: a table (JSONL, Parquet or CSV), or what another program wrote."""
 
-    files: list[str] = Field(min_length=1)
+    files: list[str] = Field(min_length=1)  # a name may be a pattern: "results/*/samples_mmlu_*.jsonl"
     format: Literal["table", "lm-eval", "inspect", "routerbench", "routerdc"] = "table"
     columns: dict[str, str] = {}  # of a table: our column → the file's column
     model: str | None = None  # of lm-eval: the model's name, where the file's folder is not named for it
     metric: str | None = None  # of lm-eval and inspect: what is the score, where there are several: "exact_match,strict-match"
+    answer_kind: AnswerKind | None = None  # of generations that do not say it themselves; default: what golds and choices tell
+
+    @field_validator("files")
+    @classmethod
+    def _matching(cls, files: list[str]) -> list[str]:
+        """Each pattern by the local files that it matches."""
+        names: list[str] = []
+        for file in files:
+            root = Path(file).anchor
+            is_pattern = "*" in file and "://" not in file
+            found = sorted(str(match) for match in Path(root).glob(file.removeprefix(root))) if is_pattern else [file]
+            if not found:
+                raise ValueError(f"no file matches {file}")
+            names += found
+        return names
 
 
 class Labels(Settings):

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from tasks.benchmarks.formats import read_imports
 from tasks.benchmarks.gold import settle
 from tasks.benchmarks.identity import identify
 from tasks.benchmarks.queries import finish
-from tasks.benchmarks.reading import Field, read_files
+from tasks.benchmarks.reading import Field
 from tasks.config import Import, Splits
 from tasks.errors import UserError
 from tasks.lake import tables
@@ -56,9 +57,9 @@ class ImportedGenerations:
 
 def read_generations(imports: Sequence[Import], splits: Splits, seed: int) -> ImportedGenerations:
     """Read all generations of a run; they lie in one bucket, 00-of-01. Raises UserError that names file, row and column."""
-    rows = pl.concat([read_files(entry.files, entry.columns, _FIELDS) for entry in imports])
+    rows, notes = read_imports(imports, "generations", _FIELDS)
     rows = rows.with_columns(_recipe(), pl.col("text").fill_null(""))
-    rows, notes = identify(rows)
+    rows, unclear = identify(rows)
     rows = settle(rows)
     _no_dispute(rows, ["benchmark", "source_id"], "gold", "query")
     _no_dispute(rows, ["benchmark", "source_id", "model"], "recipe", "query and model: give each recipe's model a name of its own")
@@ -66,7 +67,7 @@ def read_generations(imports: Sequence[Import], splits: Splits, seed: int) -> Im
     contents = rows.select(*tables.QUERIES.columns).unique()
     queries, cut = finish(contents, splits, seed)
     rows, repeated = _once_each(rows)
-    return ImportedGenerations(queries, rows, [*notes, *repeated, *cut])
+    return ImportedGenerations(queries, rows, [*notes, *unclear, *repeated, *cut])
 
 
 def _recipe() -> pl.Expr:

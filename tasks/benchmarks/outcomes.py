@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from tasks.benchmarks.formats import read_imports
 from tasks.benchmarks.identity import identify
 from tasks.benchmarks.queries import finish
-from tasks.benchmarks.reading import Field, read_files
+from tasks.benchmarks.reading import Field
 from tasks.config import Import, Splits
 from tasks.errors import UserError
 from tasks.lake import tables
@@ -46,20 +47,20 @@ class ImportedOutcomes:
 
 
 def read_outcomes(imports: Sequence[Import], splits: Splits, seed: int) -> ImportedOutcomes:
-    """Read all outcomes of a run.
+    """Read all outcomes of a run: tables, and what other programs have written (`formats/`).
 
-    Columns: `question`, `model`, `score`; optionally `benchmark` (else the file's name), `split`, `query_id` (becomes
+    Columns of a table: `question`, `model`, `score`; optionally `benchmark` (else the file's name), `split`, `query_id` (becomes
     `source_id`), `choices`, `subject`, `cost_usd`, `latency_s`. Raises UserError that names file, row and column.
     """
-    rows = pl.concat([read_files(entry.files, entry.columns, _FIELDS) for entry in imports])
+    rows, notes = read_imports(imports, "outcomes", _FIELDS)
     models = rows["model"].unique()
     if len(models) < 2:
         raise UserError(f"{imports[0].files[0]}: column 'model' is {models[0]!r} in every row; routing needs at least two models")
-    rows, notes = identify(rows)
+    rows, unclear = identify(rows)
     rows, repeated = _once_each(rows)
     contents = rows.select("query_id", "source_id", "benchmark", "split", "subject", "question", "choices").unique()
     queries, cut = finish(contents.with_columns(gold=pl.lit(None, pl.String), answer_kind=pl.lit(None, pl.String)), splits, seed)
-    return ImportedOutcomes(queries, _votes(rows), [*notes, *repeated, *cut])
+    return ImportedOutcomes(queries, _votes(rows), [*notes, *unclear, *repeated, *cut])
 
 
 def _once_each(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
