@@ -31,7 +31,7 @@ from tasks.errors import Stopped, UserError
 from tasks.lake.buckets import Bucket
 from tasks.lake.files import Lake, folder_name, keep_only, read_table, write_table
 from tasks.lake.fingerprints import fingerprint, source_fingerprint
-from tasks.lake.generations import IMPORTED, generation_files, generation_folder
+from tasks.lake.generations import IMPORTED, generation_files, generation_folder, query_generations
 from tasks.lake.interfaces import Examples
 from tasks.lake.tables import GENERATIONS, METRICS, QUERIES, ROUTES, SCORES, VOTES
 from tasks.lake.views import check_learnable, examples, pool, score_rows
@@ -342,7 +342,7 @@ def shards_to_vote(run: RunFile, gathered: Sequence[Written]) -> list[Shard]:
     shards = [shard for model in run.models for shard in shards_of(model, templates_of(run, model), run.sampling)]
     for written in gathered:
         if files := written.get("generations"):
-            names = read_table(lake, GENERATIONS, files, ["model", "recipe"]).unique().sort("model", "recipe")
+            names, _ = query_generations(lake, files, lambda rows: rows.select("model", "recipe").unique().sort("model", "recipe"))
             shards += [Shard(model, recipe, Bucket(0, 1), ()) for model, recipe in names.iter_rows()]
     return shards
 
