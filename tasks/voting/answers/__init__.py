@@ -2,10 +2,12 @@
 
     kind "number":  "So 3 * 4 = 12 eggs.\n#### 1,012.0"  →  "1012"
     kind "choice":  "Kel. (A) Mip (B) Kel. The answer is (B)."  →  "B"
+    kind "math":    "Thus $x = \\boxed{\\dfrac{1}{2}}$."          →  "0.5"
 
 A reader is a module with two functions on whole columns. Both give the answer in a *canonical* form, in which two answers
 are the same exactly when their texts are equal ("1,000.0" and "1000" are both "1000"); so votes are counted, and compared
-with gold, as text. A text without a readable answer gives null.
+with gold, as text. Of mathematics that is true of numbers only: `equivalence` then gives equal answers one spelling. A text without
+a readable answer gives null.
 
     read(rows)  rows: `text` (String), `question` (String), `choices` (List(String))  →  String, one per row
     gold(rows)  rows: `gold` (String), `question`, `choices`                          →  String, one per row
@@ -19,7 +21,7 @@ from typing import Protocol
 
 import polars as pl
 
-from tasks.voting.answers import choice, number, text
+from tasks.voting.answers import choice, math, number, text
 
 
 class Reader(Protocol):
@@ -32,7 +34,7 @@ class Reader(Protocol):
         """The canonical form of each `gold`; null where it is no answer of this kind."""
 
 
-READERS = MappingProxyType[str, Reader]({"number": number, "choice": choice, "math": text, "text": text})
+READERS = MappingProxyType[str, Reader]({"number": number, "choice": choice, "math": math, "text": text})
 
 
 def with_answers(rows: pl.DataFrame, of: Callable[[Reader], Callable[[pl.DataFrame], pl.Series]], column: str) -> pl.DataFrame:

@@ -1,0 +1,198 @@
+r"""Reads a mathematical expression as an answer, in LaTeX or plain text.
+
+    "… so the sum is $\boxed{\dfrac{3}{6}}$."                            →  "0.5"
+    "Adding both sides, $x = \frac{-5}{\sqrt3}$"                         →  "x=\frac{-5}{\sqrt{3}}"
+    "The answer is $[0,\infty)$, since $x = 3$ is allowed."              →  "[0,\infty)"
+    "The roots are \boxed{-2} and \boxed{3}. Question: What is 1 + 1?"   →  "-2,3"
+    "We have x = 5, but I am not sure."                                  →  null
+
+The last thing marked as the answer (`\boxed{`, `####`, "the answer is", "Answer:"); where nothing is, the last formula, bold text or value
+of the last lines that have one. A question that the model went on to ask itself is cut off, if an answer was marked before. The spelling
+is canonical (`spelling.py`), but equal answers may still be spelt differently: `SAME` in `equivalence` tells which.
+"""
+
+import re
+
+import polars as pl
+
+from tasks.voting.answers.math.comparison import same_answer
+from tasks.voting.answers.math.spelling import asks_percent, spelling
+from tasks.voting.answers.refusal import is_refusal
+
+_SEEN = 20_000  # characters at the end; with more after it nothing is an answer
+_LONGEST = 1000  # characters of an answer
+
+_NEXT_QUESTION = re.compile(
+    r"\n\s*(?:\*\*|#+ ?)?(?:Question|Problem|Exercise|Q|Human|User|Instruction)(?:\s*\d+)?(?:\*\*)?\s*[:.]|[.!?$]\s+(?:Question|Problem|Q):"
+    r"|<\|im_(?:end|start)\|>|<\|eot_id\|>|<\|endoftext\|>|</s>|\n\[/?INST\]"
+)
+_BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])\s*")
+_MARKER = re.compile(
+    r"####\s*"
+    r"|(?:\banswer|\bsolution)s?\b(?:\s*\([^()\n]{0,30}\))?"
+    r"(?:[ *_]{0,4}:|[^.\n$\\:=]{0,40}?\s(?:is|are|equals|would be|=))[ *_]{0,4}:?[ *_]{0,4}",
+    re.IGNORECASE,
+)
+_DENIED = re.compile(r"(?:not|n't|wrong|incorrect)\s*$", re.IGNORECASE)
+_BETWEEN_BOXES = re.compile(r"[\s$.,;]*(?:\\text\{)?\s*(?:,|and|or|;)?\s*\}?[\s$]*(?:[a-zA-Z](?:_\w)?\s*=\s*)?[\s$]*")
+_FORMULA = re.compile(
+    r"\$\$(.{1,1000}?)\$\$|\\\[(.{1,1000}?)\\\]|(?<!\\)\$((?:[^$\n]|(?<=\\)\$){1,1000}?)(?<!\\)\$|\\\((.{1,1000}?)\\\)", re.DOTALL
+)
+_JOINED = re.compile(r"\s*(?:,|and|or|, and|, or)\s*")
+_BOLD = re.compile(r"\*\*([^*\n]{1,300})\*\*")
+_SENTENCE_END = re.compile(
+    r"[.!?](?=\s|$|\*)|[,;](?=\s+(?:since|because|which|so|as|where|and we|but|for|if|with)\b)|\n|\s(?:because|since|I hope)\b"
+)
+_VALUE = re.compile(r"(?:=|\bis|\bare|\bequals?|\bget|\bgives?|\bto|:|≈|→)\s+([^=:≈→\n]{1,200})$")
+_NUMBER = re.compile(r"-?\$?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?%?")
+_MATHEMATICAL = re.compile(r"[-+*/^_=<>()\[\]{}|!.,:;%'\s\d\\$√π∞°×·≤≥±]|\\[a-zA-Z]+")
+_ENDS = re.compile(r"\s*[.]?\s*(?:I hope (?:it|this) is correct.*)?$", re.DOTALL)
+
+
+def read(rows: pl.DataFrame) -> pl.Series:
+    """The answer in each `text` in canonical spelling; null where there is none."""
+    columns = rows.select("text", "question", refused=is_refusal(pl.col("text").str.tail(_SEEN)))
+    answers = [
+        None if text is None else _read(text, asks_percent(question or ""), bool(refused))
+        for text, question, refused in columns.iter_rows()
+    ]
+    return pl.Series("answer", answers, dtype=pl.String)
+
+
+def gold(rows: pl.DataFrame) -> pl.Series:
+    r"""The canonical spelling of each `gold`, which may be a whole solution with its answer in `\boxed`; null where it is empty."""
+    answers = []
+    for written, question in rows.select("gold", "question").iter_rows():
+        boxed = _boxed(written)[0] if written and _BOX.search(written) else None
+        answers.append(spelling(boxed or written, asks_percent(question or "")) if written else None)
+    return pl.Series("gold", answers, dtype=pl.String)
+
+
+def same(pairs: pl.DataFrame) -> pl.Series:
+    """Boolean, one per row: whether `left` and `right`, both in canonical spelling, are the same answer."""
+    return pl.Series("same", [same_answer(left, right) for left, right in pairs.select("left", "right").iter_rows()], dtype=pl.Boolean)
+
+
+def _read(text: str, percent: bool, refused: bool) -> str | None:
+    text = text[-_SEEN:]
+    for end in _NEXT_QUESTION.finditer(text):
+        before = text[: end.start() + 1]
+        if _BOX.search(before) or _MARKER.search(before):
+            text, refused = before, False
+            break
+    written, place = _boxed(text)
+    for marker in reversed(list(_MARKER.finditer(text, place))):
+        marked = _after(text[marker.end() : marker.end() + _LONGEST])
+        if marked and not _DENIED.search(marked) and (written is None or _NUMBER.search(marked)):
+            written = marked
+            break
+    if written is None and not refused:
+        written = _unmarked(text)
+    return spelling(written, percent) if written else None
+
+
+def _boxed(text: str) -> tuple[str | None, int]:
+    r"""What stands in the last `\boxed`, or in several that are joined by "and"; and where it ends."""
+    found: list[str] = []
+    last = begin = 0
+    for box in reversed(list(_BOX.finditer(text))):
+        content, end = _in_braces(text, box.end())
+        if not content.strip():
+            continue
+        if not found:
+            last = end
+        elif end <= begin and not (_BETWEEN_BOXES.fullmatch(text[end:begin]) and re.search(r",|and|or|;", text[end:begin])):
+            break
+        elif end > begin:  # a box in a box
+            continue
+        found.append(content.strip())
+        begin = box.start()
+    return (", ".join(dict.fromkeys(reversed(found))) or None), last
+
+
+def _in_braces(text: str, start: int) -> tuple[str, int]:
+    """The group that starts at `start`, and where it ends: at the end of its line where it is not closed."""
+    if not text.startswith("{", start):
+        single = re.compile(r"-?[\w.]+|\\frac\s*\d\s*\d").match(text, start)
+        return (single[0], single.end()) if single else ("", start)
+    deep = 0
+    for brace in re.compile(r"(?<!\\)(?:\\\\)*[{}]").finditer(text, start, start + _LONGEST + 2):
+        deep += 1 if brace[0].endswith("{") else -1
+        if deep == 0:
+            return text[start + 1 : brace.end() - 1], brace.end()
+    line = text[start + 1 : start + 1 + _LONGEST].split("\n", 1)[0].split("$", 1)[0]
+    return line + "}" * max(line.count("{") - line.count("}"), 0), start + 1 + len(line)
+
+
+def _after(text: str) -> str | None:
+    """The answer at the start of what follows a marker."""
+    text = text.lstrip(" \n\t*_:")
+    formulas = []
+    at = 0
+    while formula := _FORMULA.match(text, at):
+        formulas.append(_inner(formula))
+        joined = _JOINED.match(text, formula.end())
+        at = joined.end() if joined else formula.end()
+        if not joined:
+            break
+    if formulas:
+        rest = re.match(r"\s*(%|percent|\\%|[a-z]+(?:\^\d)?(?=\s*[.\n]|$))", text[at:])
+        return ", ".join(formulas) + (f" {rest[1]}" if rest and len(formulas) == 1 else "")
+    sentence = _SENTENCE_END.split(text, maxsplit=1)[0].strip(" *_:")
+    formula = _FORMULA.search(text[: len(sentence) + _LONGEST]) if "$" in sentence or "\\(" in sentence else None
+    if formula and formula.start() < len(sentence):
+        return _inner(formula)
+    plain = re.sub(r"^(?:approximately|about|therefore|simply|just|equal to|exactly)\s+", "", sentence)
+    return plain or None
+
+
+def _inner(formula: re.Match[str]) -> str:
+    return next(group for group in formula.groups() if group is not None).strip()
+
+
+def _unmarked(text: str) -> str | None:
+    """The last formula, bold text or value in the last lines."""
+    lines = [line.strip() for line in text[-3 * _LONGEST :].split("\n") if line.strip()]
+    tail = "\n".join(lines[-4:])
+    formulas = list(_FORMULA.finditer(tail))
+    if formulas and "\n" not in tail[formulas[-1].end() :].strip():
+        return _joined(tail, formulas)
+    for line in lines[:-4:-1]:
+        bold = _BOLD.findall(line)
+        if bold and (_is_mathematical(bold[-1]) or _NUMBER.search(bold[-1]) or len(bold[-1].split()) <= 3):
+            return _value(bold[-1])
+        if formulas := list(_FORMULA.finditer(line)):
+            return _joined(line, formulas)
+        plain = line.rstrip(" .")
+        if _is_mathematical(plain):
+            return plain
+        if value := _value(plain):
+            return value
+    return None
+
+
+def _joined(text: str, formulas: list[re.Match[str]]) -> str:
+    """`$x = 1$ and $x = 2$`: both; of a chain of equations in one formula, the last side, with the symbol it started from."""
+    found = [_inner(formulas[-1])]
+    for formula, following in zip(formulas[-2::-1], formulas[:0:-1], strict=True):
+        if not _JOINED.fullmatch(text[formula.end() : following.start()]):
+            break
+        found.insert(0, _inner(formula))
+    return ", ".join(found)
+
+
+def _value(line: str) -> str | None:
+    """What the last "=" or "is" of a line leads to; else its last number."""
+    found = _VALUE.search(line)
+    if found and (_is_mathematical(found[1]) or _NUMBER.fullmatch(found[1].split()[0])):
+        return found[1]
+    if _is_mathematical(line):
+        return line
+    numbers = _NUMBER.findall(line)
+    return numbers[-1] if numbers else None
+
+
+def _is_mathematical(text: str) -> bool:
+    """Symbols and digits, and of letters no words."""
+    rest = re.sub(r"\\[a-zA-Z]+(?:\{[a-zA-Z ]*\})?", "", text)
+    return bool(text.strip()) and not re.search(r"[A-Za-z]{3,}", rest) and bool(re.search(r"\d|\\|^\W*[a-zA-Z]\W*$|=", text))

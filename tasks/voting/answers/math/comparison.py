@@ -1,0 +1,261 @@
+r"""Whether two answers of mathematics, both in canonical spelling, are the same one.
+
+    "5x+2", "2+5x"               →  the same: sympy confirms it
+    "x=5", "5"                   →  the same; "x=5", "y=5" are not
+    "(1,2)", "[1,2]", "\{1,2\}"  →  three answers: an interval or pair, another interval, a set
+    "\{1,2\}", "2,1"             →  the same: solutions in any order; "(2,1)" and "(1,2)" are not
+    "x<2,x>3"                    →  the same as "(-\infty,2)\cup(3,\infty)"
+    "12\text{cm}", "12"          →  the same; "12\text{cm}", "12\text{m}" are not
+    "25%", "0.25", "25"          →  the first is the same as either, as nobody knows what was asked; the others are not the same
+    "0.333333", "1/3"            →  the same from six digits on, if the last is rounded; "0.33" is not
+
+What an answer is made of (list, set, pair, union, matrix, equation, unit) is compared here, and only the expressions within are asked
+of sympy, and only where they agree at random points: most pairs need neither. What is not plain mathematics is compared as text.
+"""
+
+import re
+from collections.abc import Callable
+from fractions import Fraction
+from functools import lru_cache, partial
+from itertools import pairwise
+
+from tasks.voting.answers.math.expression import Value, close, values
+from tasks.voting.answers.math.process import confirmed
+
+_OPEN, _CLOSE = "([{", ")]}"
+_SYMBOL = r"(?:\\[a-zA-Z]+|[a-zA-Z])(?:_(?:\w|\{\w+\}))?'?"
+_NAMED = re.compile(
+    rf"(?:{_SYMBOL}(?:\((?:{_SYMBOL}|-?\d+)(?:,(?:{_SYMBOL}|-?\d+))*\))?|\({_SYMBOL}(?:,{_SYMBOL})*\)|\\text\{{[^{{}}]*\}})"
+)
+_RELATION = re.compile(r"\\le(?![a-zA-Z])|\\ge(?![a-zA-Z])|\\ne(?![a-zA-Z])|\\in(?![a-zA-Z])|[=<>]")
+_TURNED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le", "=": "=", r"\ne": r"\ne"}
+_MEASURED = re.compile(r"(.+?)(?:(%)|\\text\{([^{}]*)\}|_(\d+))?", re.DOTALL)
+_ROUNDED = re.compile(r"-?\d*\.(\d{6,15})")
+_DECIMAL = re.compile(r"-?\d+(?:\.\d+)?")
+_MATRIX = re.compile(r"\\begin\{matrix\}(.*)\\end\{matrix\}", re.DOTALL)
+_DEEPEST = 4  # lists of unions of intervals of expressions
+
+
+@lru_cache(maxsize=200_000)
+def same_answer(left: str, right: str, depth: int = 0) -> bool:
+    """Symmetric: which of the two is gold makes no difference."""
+    if left == right:
+        return True
+    if depth > _DEEPEST or _is_text(left) or _is_text(right):
+        return False
+    if left > right:
+        return same_answer(right, left, depth)
+    again = partial(same_answer, depth=depth + 1)
+    ours, theirs = _members(left), _members(right)
+    if len(ours) > 1 or len(theirs) > 1 or ours != [left] or theirs != [right]:
+        if len(ours) == len(theirs):
+            return _match(ours, theirs, again)
+        return _are_coordinates(ours, right, again) or _are_coordinates(theirs, left, again)
+    if _relation(left) or _relation(right):
+        return _same_relations(left, right, again)
+    ours, theirs = _split(left, r"\cup"), _split(right, r"\cup")
+    if len(ours) > 1 or len(theirs) > 1:
+        return len(ours) == len(theirs) and _match(ours, theirs, again)
+    if (matrix := _MATRIX.fullmatch(left)) and (other := _MATRIX.fullmatch(right)):
+        return _same_cells(matrix[1], other[1], again)
+    pair, other_pair = _bracketed(left), _bracketed(right)
+    if pair or other_pair:
+        if not pair or not other_pair or pair[0] != other_pair[0] or len(pair[1]) != len(other_pair[1]):
+            return False
+        return all(again(a, b) for a, b in zip(pair[1], other_pair[1], strict=True))
+    return _same_measured(left, right)
+
+
+def _is_text(answer: str) -> bool:
+    return answer.startswith(r"\text{") and answer.find("}") == len(answer) - 1
+
+
+def _members(answer: str) -> list[str]:
+    r"""The members of a list, `1,2`, or of a set, `\{1,2\}`; of anything else itself. ± are two. A union of inequalities is one."""
+    if answer.startswith(r"\{") and answer.endswith(r"\}") and len(_split(answer[2:-2], r"\}")) == 1:
+        return list(dict.fromkeys(_signed(_split(answer[2:-2], ","))))
+    listed = _split(answer, ",")
+    intervals = [interval for one in listed if (interval := _interval(one))]
+    if len(listed) > 1 and len(intervals) == len(listed) and len({symbol for symbol, _ in intervals}) == 1:
+        return [f"{intervals[0][0]}\\in" + r"\cup".join(interval for _, interval in intervals)]
+    return _signed(listed)
+
+
+def _signed(members: list[str]) -> list[str]:
+    both = [(one.replace(r"\pm", "+"), one.replace(r"\pm", "-")) if r"\pm" in one else (one,) for one in members]
+    return [one.removeprefix("+").replace("=+", "=") for pair in both for one in pair]
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """`text` at each separator that stands in no brackets, which may be half-open intervals'."""
+    parts, deep, start, at = [], 0, 0, 0
+    while at < len(text):
+        deep += (text[at] in _OPEN) - (text[at] in _CLOSE)
+        if deep == 0 and text.startswith(separator, at) and not text[at + len(separator) : at + len(separator) + 1].isalpha():
+            parts.append(text[start:at])
+            start = at = at + len(separator)
+        elif deep == 0 and separator == "," and text[at] == ",":
+            parts.append(text[start:at])
+            start = at = at + 1
+        else:
+            at += 1
+    return [part.strip() for part in [*parts, text[start:]]]
+
+
+def _match(ours: list[str], theirs: list[str], same: Callable[[str, str], bool]) -> bool:
+    """In any order, each once."""
+    left = list(theirs)
+    for one in ours:
+        found = next((place for place, other in enumerate(left) if same(one, other)), None)
+        if found is None:
+            return False
+        del left[found]
+    return True
+
+
+def _are_coordinates(members: list[str], pair: str, same: Callable[[str, str], bool]) -> bool:
+    """`x=2,y=3` is `(2,3)`, since its symbols are in order."""
+    bracketed = _bracketed(pair)
+    named = [member.split("=") for member in members]
+    if not bracketed or bracketed[0] != "()" or len(bracketed[1]) != len(members) or any(len(one) != 2 for one in named):
+        return False
+    symbols = [symbol for symbol, _ in named]
+    ordered = all(re.fullmatch(_SYMBOL, symbol) for symbol in symbols) and all(a < b for a, b in pairwise(symbols))
+    return ordered and all(same(value, other) for (_, value), other in zip(named, bracketed[1], strict=True))
+
+
+def _relation(answer: str) -> tuple[list[str], list[str]] | None:
+    r"""`1<x\le4` → ([`1`, `x`, `4`], [`<`, `\le`]); None where there is none."""
+    signs = _RELATION.findall(answer)
+    parts = [part.strip() for part in _RELATION.split(answer)]
+    return (parts, signs) if signs and all(parts) else None
+
+
+def _same_relations(left: str, right: str, same: Callable[[str, str], bool]) -> bool:
+    symbols, plain = [], []
+    for answer in (left, right):
+        symbol, value = _interval(answer) or _assigned(answer) or ("", answer)
+        symbols.append(symbol)
+        plain.append(value)
+    if plain != [left, right] and (not all(symbols) or symbols[0] == symbols[1]) and same(*plain):
+        return True
+    relations = _relation(left), _relation(right)
+    return bool(relations[0] and relations[1] and _same_up_to_a_factor(relations[0], relations[1]))
+
+
+def _assigned(answer: str) -> tuple[str, str] | None:
+    r"""`f(x)=2x` → (`f`, `2x`), `x\in[1,2]` → (`x`, `[1,2]`), `2+3=5` → (``, `5`)."""
+    relation = _relation(answer)
+    if not relation or not set(relation[1]) <= {"=", r"\in"}:
+        return None
+    parts = relation[0]
+    if _NAMED.fullmatch(parts[0]):
+        return parts[0].split("(")[0], parts[-1]
+    if _NAMED.fullmatch(parts[-1]) and len(parts) == 2 and relation[1] == ["="]:
+        return parts[1].split("(")[0], parts[0]
+    numbers = [values(part) for part in parts]
+    equal = all(a and b and close(a[0], b[0]) and close(a[1], b[1]) for a, b in pairwise(numbers))
+    return ("", parts[-1]) if equal else None
+
+
+def _interval(answer: str) -> tuple[str, str] | None:
+    r"""`1<x\le4` → (`x`, `(1,4]`), `x>3` → (`x`, `(3,\infty)`), of `x\ne2` both sides."""
+    relation = _relation(answer)
+    if not relation or "=" in relation[1] or r"\in" in relation[1]:
+        return None
+    parts, signs = relation
+    if len(parts) == 2 and re.fullmatch(_SYMBOL, parts[1]) and not re.fullmatch(_SYMBOL, parts[0]):
+        parts, signs = parts[::-1], [_TURNED[signs[0]]]
+    if len(parts) == 3 and signs[0] in (">", r"\ge"):
+        parts, signs = parts[::-1], [_TURNED[sign] for sign in signs[::-1]]
+    symbol = parts[len(parts) // 2 if len(parts) == 3 else 0]
+    if len(parts) > 3 or not re.fullmatch(_SYMBOL, symbol) or symbol in (r"\pi", r"\infty", "e", "i"):
+        return None
+    if len(parts) == 3:
+        ends = {"<": "()", r"\le": "[]"}
+        if not set(signs) <= set(ends):
+            return None
+        return symbol, f"{ends[signs[0]][0]}{parts[0]},{parts[2]}{ends[signs[1]][1]}"
+    end = parts[1]
+    written = {
+        "<": rf"(-\infty,{end})",
+        r"\le": rf"(-\infty,{end}]",
+        ">": rf"({end},\infty)",
+        r"\ge": rf"[{end},\infty)",
+        r"\ne": rf"(-\infty,{end})\cup({end},\infty)",
+    }
+    return symbol, written[signs[0]]
+
+
+def _same_up_to_a_factor(left: tuple[list[str], list[str]], right: tuple[list[str], list[str]]) -> bool:
+    """`2x+4y=6` and `x+2y=3`: the difference of both sides is a multiple of the other's, which turns < where it is negative."""
+    if len(left[0]) != 2 or len(right[0]) != 2 or r"\in" in left[1] + right[1]:
+        return False
+    sides = [values(side) for side in (*left[0], *right[0])]
+    if not all(sides):
+        return False
+    a, b, c, d = ([complex(value) for value in side] for side in sides if side)
+    differences = [(p - q, r - s) for p, q, r, s in zip(a, b, c, d, strict=True)]
+    if any(abs(ours) < 1e-9 or abs(theirs) < 1e-9 for ours, theirs in differences):
+        return False
+    factors = [ours / theirs for ours, theirs in differences]
+    if not all(close(factor, factors[0]) for factor in factors):
+        return False
+    return left[1][0] == (right[1][0] if factors[0].real > 0 else _TURNED[right[1][0]]) or left[1] == right[1] == ["="]
+
+
+def _bracketed(answer: str) -> tuple[str, list[str]] | None:
+    r"""`(1,2]` → (`(]`, [`1`, `2`]). `\mathbb{R}` is `(-\infty,\infty)`."""
+    if answer == r"\mathbb{R}":
+        return "()", [r"-\infty", r"\infty"]
+    if answer[:1] not in ("(", "[") or answer[-1:] not in (")", "]"):
+        return None
+    members = _split(answer[1:-1], ",")
+    return (answer[0] + answer[-1], members) if len(members) > 1 and all(members) else None
+
+
+def _same_cells(left: str, right: str, same: Callable[[str, str], bool]) -> bool:
+    ours, theirs = ([row.split("&") for row in re.split(r"\\\\", body) if row.strip()] for body in (left, right))
+    if [len(row) for row in ours] != [len(row) for row in theirs]:
+        return False
+    cells = zip((cell for row in ours for cell in row), (cell for row in theirs for cell in row), strict=True)
+    return all(same(a.strip(), b.strip()) for a, b in cells)
+
+
+def _same_measured(left: str, right: str) -> bool:
+    """Expressions, perhaps with a unit, percent, or the base of a number: if only one has it, the other left it out."""
+    (ours, *our_marks), (theirs, *their_marks) = (_MEASURED.fullmatch(answer).groups() for answer in (left, right))  # type: ignore[union-attr]
+    percents = our_marks[0], their_marks[0]
+    if any(a and b and a != b for a, b in zip(our_marks, their_marks, strict=True)):
+        return False
+    if our_marks[2] or their_marks[2]:  # digits in a base are no decimal number
+        return ours == theirs
+    if _same_expressions(ours, theirs):
+        return True
+    if any(percents) and not all(percents):
+        number, other = (ours, theirs) if percents[0] else (theirs, ours)
+        worth, plain = values(number), values(other)
+        return bool(worth and plain and isinstance(worth[0], Fraction) and close(worth[0] / 100, plain[0]))
+    return False
+
+
+def _same_expressions(left: str, right: str) -> bool:
+    if left == right:
+        return True
+    ours, theirs = values(left), values(right)
+    if ours is None and theirs is None:
+        return confirmed(*sorted((left, right)))
+    if ours is None or theirs is None or not all(close(a, b) for a, b in zip(ours, theirs, strict=True)):
+        rounded = ours and theirs and (_is_rounding(left, ours[0], right, theirs[0]) or _is_rounding(right, theirs[0], left, ours[0]))
+        return bool(rounded)
+    if isinstance(ours[0], Fraction) and isinstance(theirs[0], Fraction):
+        return True
+    return confirmed(*sorted((left, right)))
+
+
+def _is_rounding(written: str, value: Value, other: str, exact: Value) -> bool:
+    """`0.333333` is 1/3, `1.414214` the root of 2. A decimal that ends is only itself."""
+    digits = _ROUNDED.fullmatch(written)
+    if not digits or _DECIMAL.fullmatch(other) or abs(complex(exact).imag) > 1e-12:
+        return False
+    return abs(complex(value) - complex(exact)) <= 0.5 * 10.0 ** -len(digits[1]) * (1 + 1e-6)
