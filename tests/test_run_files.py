@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.benchmarks import mmlu
 from tasks.benchmarks.load import prompt_template
 from tasks.config import load_run
 from tasks.policies.rules import make_policy
@@ -20,7 +21,9 @@ def test_the_readme_has_run_files() -> None:
 
 
 @pytest.mark.parametrize("name", [*RUN_FILES, *(f"README-{number}.toml" for number in range(len(IN_README)))])
-def test_a_run_file_names_only_what_there_is(name: str, tmp_path: Path) -> None:
+def test_a_run_file_names_only_what_there_is(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shot: mmlu.Shot = {"question": "Which gate?", "choices": ["north", "south"], "gold": "B"}
+    monkeypatch.setattr(mmlu, "shots", lambda *_: {"law": [shot]})  # they are on the hub
     file = ROOT / "infra" / "runs" / name
     if name not in RUN_FILES:
         file = tmp_path / name

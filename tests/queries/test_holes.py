@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -159,6 +159,7 @@ row = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=30)
 @given(st.lists(row, min_size=1, max_size=30), st.randoms(use_true_random=False))
 def test_the_order_of_rows_with_holes_and_copies_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Any], random: Any
