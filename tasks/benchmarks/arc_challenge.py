@@ -49,10 +49,13 @@ def load(files: Sequence[str], columns: Mapping[str, str]) -> pl.DataFrame:
         labels=pl.Series([labels for _, _, labels in asked], dtype=pl.List(pl.String)),
         answerKey=pl.col("answerKey").str.strip_chars(),
     )
-    known = (pl.col("texts").list.len() == pl.col("labels").list.len()) & (pl.col("labels").list.len() <= len(LETTERS))
-    require(rows, known.fill_null(False), "choices", 'at most 26 options such as {"text": ["dry palms", "wet palms"], "label": ["A", "B"]}')
-    has_key = (pl.col("answerKey") != "").fill_null(False) & (pl.col("labels").list.len() > 1)
-    require(rows, ~has_key | pl.col("labels").list.contains(pl.col("answerKey")), "answerKey", "the label of one of the choices")
+    labels = pl.col("labels").list
+    known = (pl.col("texts").list.len() == labels.len()) & (labels.len() == labels.n_unique()) & (labels.len() <= len(LETTERS))
+    require(
+        rows, known.fill_null(False), "choices", 'options such as {"text": ["dry palms", "wet palms"], "label": ["A", "B"]}, at most 26'
+    )
+    has_key = (pl.col("answerKey") != "").fill_null(False) & (labels.len() > 1)
+    require(rows, ~has_key | labels.contains(pl.col("answerKey")), "answerKey", "the label of one of the choices")
     golds = [LETTERS[labels.index(key)] if key in labels else None for labels, key in rows.select("labels", "answerKey").iter_rows()]
     return rows.with_columns(
         split=pl.coalesce("split", split_of_files(rows)),

@@ -36,7 +36,7 @@ def load(files: Sequence[str], columns: Mapping[str, str]) -> pl.DataFrame:
     rows = read_files(files or fetch(HUB), columns, _FIELDS)
     return rows.with_columns(
         split=pl.coalesce("split", split_of_files(rows)),
-        gold=pl.col("answer").str.extract(r"####\s*(-?[\d,.]*\d)"),
+        gold=pl.col("answer").str.extract(r"####\s*(-?[\d,.]*\d)\.?\s*$"),  # all of it: "1/2" is not 1
         answer_kind=pl.lit("number"),
         choices=pl.lit(None, pl.List(pl.String)),
         subject=pl.lit(None, pl.String),

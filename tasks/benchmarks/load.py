@@ -48,7 +48,7 @@ def prompt_template(config: Benchmark, chat: bool = False) -> str:
         text = (ours / f"{wanted}.jinja").read_text(encoding="utf-8")
     else:
         try:
-            text = Path(wanted).read_text(encoding="utf-8")
+            text = Path(wanted).read_text(encoding="utf-8-sig")
         except (OSError, ValueError) as error:
             raise UserError(f"benchmark {config.name!r}: prompt {wanted!r} is no file and none of ours{nearest(wanted, names)}") from error
     if not shows_shots(text):

@@ -21,6 +21,7 @@ from tasks.benchmarks.holes import hole
 from tasks.benchmarks.hub import Dataset, fetch
 from tasks.benchmarks.queries import split_of_files, with_ids
 from tasks.benchmarks.reading import Field, read_files, require
+from tasks.errors import UserError
 
 GOLD = "two options or more, and an answer"
 HUB = Dataset(
@@ -73,6 +74,8 @@ def without_shots(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     rows = with_ids(rows)
     shots, queries = rows.filter(_IS_SHOT), rows.filter(~_IS_SHOT)
     kept = queries.join(shots, on="query_id", how="anti", maintain_order="left")
+    if kept.is_empty():
+        raise UserError(f"{rows['file'][0]}: all its questions are of split dev, which are worked examples; expected others besides")
     name = f"benchmark {rows['benchmark'][0]!r}"
     notes = [] if shots.height else [f"{name} brought no dev questions to show as worked examples: its prompt is zero-shot"]
     if shown := queries.height - kept.height:

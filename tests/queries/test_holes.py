@@ -100,7 +100,10 @@ def test_a_table_of_holes_alone_is_refused_although_they_are_to_be_skipped(tmp_p
 
 
 HOLES: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
-    "gsm8k": ({"question": "q", "answer": "So 4.\n#### 4"}, [{"answer": "So 4."}, {"answer": None}, {"question": " "}]),
+    "gsm8k": (
+        {"question": "q", "answer": "#### 5\n#### 1,004."},
+        [{"answer": "So 4."}, {"answer": "#### 1/2"}, {"answer": None}, {"question": " "}],
+    ),
     "mmlu": (
         {"question": "q", "choices": ["x", "y"], "answer": 1},
         [{"answer": None}, {"choices": ["x"]}, {"choices": None}, {"choices": []}, {"choices": ["x", " "]}, {"question": None}],

@@ -79,7 +79,7 @@ def test_a_benchmark_has_its_own_prompt_for_each_kind_of_model(chat: bool, endin
 
 def test_a_prompt_from_the_run_file_is_for_all_models_unless_chat_models_have_another(tmp_path: Path) -> None:
     mine = tmp_path / "mine.jinja"
-    mine.write_text("{{ question }}!", encoding="utf-8")
+    mine.write_text("{{ question }}!", encoding="utf-8-sig")
     one = Benchmark(name="gsm8k", prompt=str(mine))
     assert prompt_template(one) == prompt_template(one, chat=True) == "{{ question }}!"
     two = Benchmark(name="gsm8k", prompt=str(mine), chat_prompt="number-chat")
