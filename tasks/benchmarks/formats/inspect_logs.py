@@ -101,7 +101,7 @@ _SAMPLE = {
     "gold": lambda sample: ", ".join(_targets(sample)),
     "targets": lambda sample: len(_targets(sample)),
     "text": lambda sample: sample.output.completion,
-    "finish_reason": lambda sample: sample.output.stop_reason,
+    "finish_reason": lambda sample: sample.output.stop_reason if sample.output.choices else None,
     "prompt_tokens": lambda sample: sample.output.usage and sample.output.usage.input_tokens,
     "completion_tokens": lambda sample: sample.output.usage and sample.output.usage.output_tokens,
     "latency_s": lambda sample: sample.output.time,

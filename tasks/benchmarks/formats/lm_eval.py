@@ -14,6 +14,7 @@ log-likelihoods say nothing that could be read: they give outcomes only.
 
 import json
 import re
+import string
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -124,12 +125,11 @@ def _choices(doc: Sample) -> list[str] | None:
 
 
 def _gold(sample: Sample) -> str:
-    """The target: of a worked solution what follows `####`; for ARC's labels "1", "2" … the option's text."""
+    """The target: of a worked solution what follows `####`; for ARC's labels "1", "2" … the letter of the option."""
     target = str(sample.get("target", "")).rpartition("####")[2].strip()
     options = sample["doc"].get("choices")
-    if isinstance(options, dict) and target in (labels := options.get("label") or []):
-        return str(options["text"][labels.index(target)])
-    return target
+    labels = options.get("label") if isinstance(options, dict) else None
+    return string.ascii_uppercase[labels.index(target)] if isinstance(labels, list) and target in labels else target
 
 
 def _texts(file: str, row: int, sample: Sample) -> list[str]:

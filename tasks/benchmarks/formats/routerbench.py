@@ -61,6 +61,8 @@ def _read(file: str) -> pl.DataFrame:
     for column in ("sample_id", "prompt", "eval_name"):
         if column not in table.columns:
             raise UserError(f"{file}: column {column!r} is missing{nearest(column, table.columns)}; expected RouterBench's wide table")
+        if table[column].null_count():
+            raise UserError(f"{file}: row {table[column].is_null().arg_true()[0] + 1}: column {column!r} is empty")
     name = pl.col("eval_name").cast(pl.String)
     is_mmlu = name.str.starts_with("mmlu-")
     return table.with_columns(

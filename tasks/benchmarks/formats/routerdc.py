@@ -34,7 +34,7 @@ def outcomes(file: str, entry: Import, fields: Mapping[str, Field]) -> tuple[pl.
             "row": row,
             "benchmark": name[1],
             "split": name[2],
-            "query_id": f"{stem(file)}-{row - 1:05d}",
+            "query_id": "-".join(filter(None, [*name.groups(), f"{row - 1:05d}"])),
             "question": question,
             "model": model,
             "score": score,
@@ -42,6 +42,8 @@ def outcomes(file: str, entry: Import, fields: Mapping[str, Field]) -> tuple[pl.
         for row, (question, scores) in enumerate(_read(file), 1)
         for model, score in scores.items()
     ]
+    if not rows:
+        raise UserError(f"{file}: has no scores")
     content = pl.DataFrame(rows, schema_overrides={"split": pl.String, "score": pl.Float64})
     content, notes = _counted(file, typed(file, content, fields, rows=content["row"]))
     return content, notes
