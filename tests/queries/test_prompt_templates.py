@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.benchmarks import mmlu
+from tasks.benchmarks import mmlu, shots
 from tasks.benchmarks.load import OURS, prompt_template
 from tasks.benchmarks.shots import with_shots
 from tasks.config import Benchmark
@@ -118,6 +119,23 @@ def test_mmlus_prompt_shows_five_examples_of_the_questions_subject(tmp_path: Pat
     assert re.findall(r"Question: (.*)", text)[:-1] == ["Tide 0?", "Tide 1?", "Tide 2?"] and "The answer is (A)." in text
 
 
+def test_examples_from_the_hub_are_its_dev_file_alone_and_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def give(_: str, file: str, **__: Any) -> str:
+        asked.append(file)
+        return jsonl(tmp_path / "dev.jsonl", dev("Who rules?", split=None))
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", give)
+    shots._header.cache_clear()
+    try:
+        assert "Who rules?" in prompt_template(Benchmark(name="mmlu")) and prompt_template(Benchmark(name="mmlu"))
+        assert prompt_template(Benchmark(name="mmlu"), chat=True)
+        assert asked == ["all/dev-00000-of-00001.parquet"]
+    finally:
+        shots._header.cache_clear()
+
+
 def test_a_subject_without_examples_is_the_users_error(tmp_path: Path) -> None:
     prompt = prompt_template(Benchmark(name="mmlu", files=[jsonl(tmp_path / "dev.jsonl", dev("Who rules?"))]))
     for subject, shown in (("tides", "tides"), (None, "none")):
@@ -149,8 +167,8 @@ def test_the_order_of_dev_rows_changes_no_prompt(tmp_path: Path) -> None:
 
 
 def test_dev_rows_are_read_once_for_each_state_of_their_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file, reads, shots = tmp_path / "dev.jsonl", [], mmlu.shots
-    monkeypatch.setattr(mmlu, "shots", lambda files, columns: reads.append(files) or shots(files, columns))
+    file, reads, read = tmp_path / "dev.jsonl", [], mmlu.shots
+    monkeypatch.setattr(mmlu, "shots", lambda files, columns: reads.append(files) or read(files, columns))
     benchmark = Benchmark(name="mmlu", files=[jsonl(file, dev("Who rules?"))])
     assert prompt_template(benchmark) is not None and prompt_template(benchmark) == prompt_template(benchmark)
     assert len(reads) == 1
@@ -184,9 +202,9 @@ anything = st.text(max_size=30) | st.sampled_from(
 
 @given(st.dictionaries(anything, st.lists(st.lists(anything, min_size=1, max_size=3), min_size=1, max_size=2), min_size=1, max_size=3))
 def test_examples_of_any_text_come_out_of_the_template_as_they_went_in(contents: dict[str, list[list[str]]]) -> None:
-    shots: dict[str, list[mmlu.Shot]] = {
+    examples_of: dict[str, list[mmlu.Shot]] = {
         subject: [{"question": texts[0], "choices": texts, "gold": "A"} for texts in examples] for subject, examples in contents.items()
     }
-    text = f"{with_shots(shots)}{{% for shot in shots %}}<{{{{ shot.question }}}}|{{{{ shot.choices | join('|') }}}}>{{% endfor %}}"
+    text = f"{with_shots(examples_of)}{{% for shot in shots %}}<{{{{ shot.question }}}}|{{{{ shot.choices | join('|') }}}}>{{% endfor %}}"
     for subject, examples in contents.items():
         assert render(text, "q", None, subject) == "".join(f"<{texts[0]}|{'|'.join(texts)}>" for texts in examples)
