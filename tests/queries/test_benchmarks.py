@@ -117,6 +117,7 @@ def test_math_is_read_in_its_original_shape(tmp_path: Path) -> None:
     [
         (r"\boxed{\text{a {nested} one}} and \boxedminus{no}", r"\text{a {nested} one}"),
         (r"\fbox{5}", "5"),
+        (r"\boxed{\left\{ x \right.} if $x > 0$", r"\left\{ x \right."),
         (r"\boxed\frac12$ at the end", r"\frac12"),
         (r"\boxed{\begin{pmatrix} 1 \\ 2 \end{pmatrix}}", r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}"),
         (r"\boxed{3} or \boxed{never closed", None),
