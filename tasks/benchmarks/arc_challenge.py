@@ -71,7 +71,7 @@ def _asked(question: str | None, choices: str | None) -> tuple[str | None, list[
     """Question, options and labels of either shape; options without a shape are null, none at all are empty."""
     whole = _parsed(question)
     if isinstance(whole, dict) and "stem" in whole:
-        question, options = whole["stem"], whole.get("choices")
+        question, options = whole["stem"] and str(whole["stem"]), whole.get("choices")
     else:
         options = _parsed(choices)
         if options is None and (choices or "").strip():

@@ -55,12 +55,10 @@ def load(files: Sequence[str], columns: Mapping[str, str]) -> pl.DataFrame:
     Those of split "dev" are worked examples, which `without_shots` takes away. Raises UserError.
     """
     rows = read_files(files or fetch(HUB), columns, _FIELDS)
-    answer = pl.col("answer").str.strip_chars().str.to_uppercase()
+    answer = pl.col("answer").str.strip_chars().str.to_uppercase().str.strip_suffix(".0")  # 1.0: of a column with gaps
     by_index = {str(index): letter for index, letter in enumerate(LETTERS)}
     by_letter = {letter: letter for letter in LETTERS}
-    rows = rows.with_columns(
-        gold=answer.str.strip_suffix(".0").replace_strict(by_index | by_letter, default=None)
-    )  # 1.0: of a column with gaps
+    rows = rows.with_columns(gold=answer.replace_strict(by_index | by_letter, default=None))
     place = pl.col("gold").replace_strict(LETTERS, range(len(LETTERS)), return_dtype=pl.UInt32)
     known = (place < pl.col("choices").list.len()).fill_null(False) | (answer == "") | (pl.col("choices").list.len() < 2)
     require(rows, known | pl.col("choices").is_null(), "answer", "the index (from 0) or the letter of one of the choices")
@@ -86,11 +84,9 @@ def without_shots(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
 def shots(files: Sequence[str], columns: Mapping[str, str]) -> dict[str, list[Shot]]:
     """At most five worked examples of each subject (`""` where there is none), in an order that does not depend on the rows'."""
     rows = load(files or fetch(replace(HUB, files=HUB.files[-1:])), columns).filter(_IS_SHOT, hole().is_null())
-    options = pl.col("choices").list.join("\n")
-    rows = (
-        rows.with_columns(options=options).unique(["subject", "question", "options", "gold"]).sort("subject", "question", "options", "gold")
-    )
-    rows = rows.unique(["subject", "question", "options"], keep="first", maintain_order=True)
+    content = ["subject", "question", "options"]
+    rows = rows.with_columns(options=pl.col("choices").list.join("\n")).sort(*content, "gold")
+    rows = rows.unique(content, keep="first", maintain_order=True)
     found: dict[str, list[Shot]] = {}
     for subject, question, choices, gold in rows.select("subject", "question", "choices", "gold").iter_rows():
         found.setdefault(subject or "", []).append({"question": question, "choices": choices, "gold": gold})
