@@ -261,7 +261,13 @@ def _absolute(content: dict[str, Any], folder: Path) -> dict[str, Any]:
         for entry in _entries(content, section):
             if isinstance(entry.get("files"), list):
                 entry["files"] = [_located(file, folder) if isinstance(file, str) else file for file in entry["files"]]
-    for section, key in (("benchmarks", "prompt"), ("models", "path"), ("models", "lora"), ("routers", "encoder")):
+    for section, key in (
+        ("benchmarks", "prompt"),
+        ("benchmarks", "chat_prompt"),
+        ("models", "path"),
+        ("models", "lora"),
+        ("routers", "encoder"),
+    ):
         for entry in _entries(content, section):
             value = entry.get(key)
             if key == "path" and entry.get("url") is not None:
