@@ -23,7 +23,8 @@ _SEEN = 20_000  # characters at the end; with more after it nothing is an answer
 _LONGEST = 1000  # characters of an answer
 
 _NEXT_QUESTION = re.compile(
-    r"\n\s*(?:\*\*|#+ ?)?(?:Question|Problem|Exercise|Q|Human|User|Instruction)(?:\s*\d+)?(?:\*\*)?\s*[:.]|[.!?$]\s+(?:Question|Problem|Q):"
+    r"\n[ \t]*(?:\*\*|#+ ?)?(?:Question|Problem|Exercise|Q|Human|User|Instruction)(?:\s*\d+)?(?:\*\*)?\s*[:.]"
+    r"|(?<=[.!?$])\s+(?:Question|Problem|Q|Human):"
     r"|<\|im_(?:end|start)\|>|<\|eot_id\|>|<\|endoftext\|>|</s>|\n\[/?INST\]"
 )
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])\s*")
@@ -34,7 +35,7 @@ _MARKER = re.compile(
     re.IGNORECASE,
 )
 _DENIED = re.compile(r"(?:not|n't|wrong|incorrect)\s*$", re.IGNORECASE)
-_BETWEEN_BOXES = re.compile(r"[\s$.,;]*(?:\\text\{)?\s*(?:,|and|or|;)?\s*\}?[\s$]*(?:[a-zA-Z](?:_\w)?\s*=\s*)?[\s$]*")
+_BETWEEN_BOXES = re.compile(r"(?:[\s$.,;]|\\[ ,;]|\\q?quad)*(?:\\text\{)?\s*(?:,|and|or|;)?\s*\}?[\s$]*(?:[a-zA-Z](?:_\w)?\s*=\s*)?[\s$]*")
 _FORMULA = re.compile(
     r"\$\$(.{1,1000}?)\$\$|\\\[(.{1,1000}?)\\\]|(?<!\\)\$((?:[^$\n]|(?<=\\)\$){1,1000}?)(?<!\\)\$|\\\((.{1,1000}?)\\\)", re.DOTALL
 )
@@ -43,10 +44,9 @@ _BOLD = re.compile(r"\*\*([^*\n]{1,300})\*\*")
 _SENTENCE_END = re.compile(
     r"[.!?](?=\s|$|\*)|[,;](?=\s+(?:since|because|which|so|as|where|and we|but|for|if|with)\b)|\n|\s(?:because|since|I hope)\b"
 )
-_VALUE = re.compile(r"(?:=|\bis|\bare|\bequals?|\bget|\bgives?|\bto|:|≈|→)\s+([^=:≈→\n]{1,200})$")
+_VALUE = re.compile(r".*(?:=|\bis|\bare|\bequals?|\bget|\bgives?|\bto|\btotal of|:|≈|→)\s+([^=:≈→\n]{1,200})$")
 _NUMBER = re.compile(r"-?\$?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?%?")
 _MATHEMATICAL = re.compile(r"[-+*/^_=<>()\[\]{}|!.,:;%'\s\d\\$√π∞°×·≤≥±]|\\[a-zA-Z]+")
-_ENDS = re.compile(r"\s*[.]?\s*(?:I hope (?:it|this) is correct.*)?$", re.DOTALL)
 
 
 def read(rows: pl.DataFrame) -> pl.Series:
@@ -75,11 +75,9 @@ def same(pairs: pl.DataFrame) -> pl.Series:
 
 def _read(text: str, percent: bool, refused: bool) -> str | None:
     text = text[-_SEEN:]
-    for end in _NEXT_QUESTION.finditer(text):
-        before = text[: end.start() + 1]
-        if _BOX.search(before) or _MARKER.search(before):
-            text, refused = before, False
-            break
+    first = min((found.end() for mark in (_BOX, _MARKER) if (found := mark.search(text))), default=len(text))
+    if following := _NEXT_QUESTION.search(text, first):
+        text, refused = text[: following.start()], False
     written, place = _boxed(text)
     for marker in reversed(list(_MARKER.finditer(text, place))):
         marked = _after(text[marker.end() : marker.end() + _LONGEST])
@@ -150,45 +148,54 @@ def _inner(formula: re.Match[str]) -> str:
     return next(group for group in formula.groups() if group is not None).strip()
 
 
+def _formulas(text: str) -> list[re.Match[str]]:
+    """`$…$` and the like; but not what stands between two prices."""
+    found = _FORMULA.finditer(text)
+    return [formula for formula in found if not re.search(r"[a-z]{2,} [a-z]{2,}", re.sub(r"\\[a-z]+\{[^{}]*\}", "", _inner(formula)))]
+
+
 def _unmarked(text: str) -> str | None:
     """The last formula, bold text or value in the last lines."""
     lines = [line.strip() for line in text[-3 * _LONGEST :].split("\n") if line.strip()]
     tail = "\n".join(lines[-4:])
-    formulas = list(_FORMULA.finditer(tail))
+    formulas = _formulas(tail)
     if formulas and "\n" not in tail[formulas[-1].end() :].strip():
-        return _joined(tail, formulas)
+        return _of_formulas(tail, formulas)
     for line in lines[:-4:-1]:
         bold = _BOLD.findall(line)
         if bold and (_is_mathematical(bold[-1]) or _NUMBER.search(bold[-1]) or len(bold[-1].split()) <= 3):
             return _value(bold[-1])
-        if formulas := list(_FORMULA.finditer(line)):
-            return _joined(line, formulas)
+        if formulas := _formulas(line):
+            return _of_formulas(line, formulas)
         plain = line.rstrip(" .")
-        if _is_mathematical(plain):
-            return plain
-        if value := _value(plain):
+        if value := plain if _is_mathematical(plain) else _value(plain):
             return value
     return None
 
 
-def _joined(text: str, formulas: list[re.Match[str]]) -> str:
-    """`$x = 1$ and $x = 2$`: both; of a chain of equations in one formula, the last side, with the symbol it started from."""
+def _of_formulas(text: str, formulas: list[re.Match[str]]) -> str | None:
+    """`$x = 1$ and $x = 2$`: both. `$x$ equals 5`: what is said of the formula. `not $5$`: nothing."""
+    said = _VALUE.match(text[formulas[-1].end() :].strip(" .\n"))
+    if said and _is_mathematical(said[1]):
+        return said[1]
     found = [_inner(formulas[-1])]
     for formula, following in zip(formulas[-2::-1], formulas[:0:-1], strict=True):
         if not _JOINED.fullmatch(text[formula.end() : following.start()]):
             break
         found.insert(0, _inner(formula))
-    return ", ".join(found)
+    return None if _DENIED.search(text[: formulas[-1].start()]) else ", ".join(found)
 
 
 def _value(line: str) -> str | None:
     """What the last "=" or "is" of a line leads to; else its last number."""
-    found = _VALUE.search(line)
-    if found and (_is_mathematical(found[1]) or _NUMBER.fullmatch(found[1].split()[0])):
+    found = _VALUE.match(line)
+    numbers = _NUMBER.findall(line)
+    if found and (_is_mathematical(found[1]) or numbers == found[1].split()[:1]):
         return found[1]
+    if found and (first := _NUMBER.match(found[1])):
+        return first[0]
     if _is_mathematical(line):
         return line
-    numbers = _NUMBER.findall(line)
     return numbers[-1] if numbers else None
 
 

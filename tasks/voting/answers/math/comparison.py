@@ -24,12 +24,11 @@ from tasks.voting.answers.math.process import confirmed
 
 _OPEN, _CLOSE = "([{", ")]}"
 _SYMBOL = r"(?:\\[a-zA-Z]+|[a-zA-Z])(?:_(?:\w|\{\w+\}))?'?"
-_NAMED = re.compile(
-    rf"(?:{_SYMBOL}(?:\((?:{_SYMBOL}|-?\d+)(?:,(?:{_SYMBOL}|-?\d+))*\))?|\({_SYMBOL}(?:,{_SYMBOL})*\)|\\text\{{[^{{}}]*\}})"
-)
+_ARGUMENTS = rf"\((?:{_SYMBOL}|-?\d+)(?:,(?:{_SYMBOL}|-?\d+))*\)"
+_NAMED = re.compile(rf"{_SYMBOL}(?:\^\{{-1\}})?(?:{_ARGUMENTS})?|\({_SYMBOL}(?:,{_SYMBOL})*\)|\\text\{{[^{{}}]*\}}")
 _RELATION = re.compile(r"\\le(?![a-zA-Z])|\\ge(?![a-zA-Z])|\\ne(?![a-zA-Z])|\\in(?![a-zA-Z])|[=<>]")
 _TURNED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le", "=": "=", r"\ne": r"\ne"}
-_MEASURED = re.compile(r"(.+?)(?:(%)|\\text\{([^{}]*)\}|_(\d+))?", re.DOTALL)
+_MEASURED = re.compile(r"(.*?)(?:(%)|\\text\{([^{}]*)\}|_(\d+))?", re.DOTALL)
 _ROUNDED = re.compile(r"-?\d*\.(\d{6,15})")
 _DECIMAL = re.compile(r"-?\d+(?:\.\d+)?")
 _MATRIX = re.compile(r"\\begin\{matrix\}(.*)\\end\{matrix\}", re.DOTALL)
@@ -144,7 +143,7 @@ def _same_relations(left: str, right: str, same: Callable[[str, str], bool]) -> 
 
 
 def _assigned(answer: str) -> tuple[str, str] | None:
-    r"""`f(x)=2x` → (`f`, `2x`), `x\in[1,2]` → (`x`, `[1,2]`), `2+3=5` → (``, `5`)."""
+    r"""`f(x)=2x` → (`f`, `2x`), `x\in[1,2]` → (`x`, `[1,2]`), `a+b=2+3=5` → (`a+b`, `5`); of `2x=10` or `x^2-1=0` nothing."""
     relation = _relation(answer)
     if not relation or not set(relation[1]) <= {"=", r"\in"}:
         return None
@@ -154,8 +153,11 @@ def _assigned(answer: str) -> tuple[str, str] | None:
     if _NAMED.fullmatch(parts[-1]) and len(parts) == 2 and relation[1] == ["="]:
         return parts[1].split("(")[0], parts[0]
     numbers = [values(part) for part in parts]
-    equal = all(a and b and close(a[0], b[0]) and close(a[1], b[1]) for a, b in pairwise(numbers))
-    return ("", parts[-1]) if equal else None
+    worth = numbers[-1]
+    if not worth or worth[0] != worth[1] or abs(worth[0]) == 0 or re.search(r"\d[a-zA-Z\\]", parts[0]):
+        return None
+    equal = all(number is not None and close(number[0], worth[0]) and close(number[1], worth[1]) for number in numbers[1:])
+    return (parts[0], parts[-1]) if equal else None
 
 
 def _interval(answer: str) -> tuple[str, str] | None:

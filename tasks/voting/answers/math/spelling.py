@@ -24,7 +24,17 @@ _CHARACTERS = {
     **dict.fromkeys("−–—‐‑﹣－", "-"),
     **dict.fromkeys("\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff\x00", ""),
     **{"×": r"\cdot ", "·": r"\cdot ", "⋅": r"\cdot ", "∗": r"\cdot ", "÷": "/", "⁄": "/", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne "},
-    **{"∞": r"\infty ", "π": r"\pi ", "°": r"^\circ ", "±": r"\pm ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset "},
+    **{
+        "∞": r"\infty ",
+        "π": r"\pi ",
+        "°": r"^\circ ",
+        "±": r"\pm ",
+        "∪": r"\cup ",
+        "∩": r"\cap ",
+        "∈": r"\in ",
+        "≈": r"\approx ",
+        "∅": r"\emptyset ",
+    },
     **{"ℝ": r"\mathbb{R}", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "λ": r"\lambda ", "φ": r"\phi ", "√": r"\sqrt "},
     **{"¼": r"\frac{1}{4}", "½": r"\frac{1}{2}", "¾": r"\frac{3}{4}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "“": "", "”": ""},
     **{mark: f"^{digit}" for digit, mark in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
@@ -40,12 +50,19 @@ _REWRITTEN: list[tuple[re.Pattern[str], str]] = [
         (r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\})*)\}", r"\1"),
         (r"\\begin\{(?:[pbvBV]?matrix|smallmatrix|array)\}(?:\s*\{[lcr| ]*\})?", r"\\begin{matrix}"),
         (r"\\end\{(?:[pbvBV]?matrix|smallmatrix|array)\}", r"\\end{matrix}"),
+        (r"\\(?:begin|end)\{(?:aligned|align\*?|equation\*?|gathered|split)\}", ""),
         (r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|middle)(?![a-zA-Z])\.?", ""),
         (r"(?:[(\[|]\s*)?(\\begin\{matrix\}.*?\\end\{matrix\})(?:\s*[)\]|])?", r"\1"),
         (r"(?<=\d)(?:\{,\}|\\,|\\!\s*,?|,\s*\\!)(?=\d{3}(?!\d))", ""),
-        (r"(?<!\\)\\(?:[,;:!> ~]|quad|qquad|hspace\{[^{}]*\})(?![a-zA-Z])|~", " "),
+        (r"(?<!\\)\\(?:[,;:!> ~]|q?quad(?![a-zA-Z])|hspace\{[^{}]*\})|~", " "),
         (r"\\[()\[\]](?![a-zA-Z])|(?<!\\)\$|\\\$|[£€]", ""),
+        (r"\\(?:math(?:bf|it|sf|rm)|boldsymbol|bm)\s*\{\s*(-?[\d.,]+|[a-zA-Z])\s*\}", r"\1 "),
         (rf"\\(?:{_FONT})\s*\{{", r"\\text{"),
+        (r"(?i)^(?:\\text\{)?\s*(?:the\s+)?(?:final\s+|correct\s+)?answer(?:\s+is|:)\s*:?\s*\}?", ""),
+        (r"\\text\{\s*(?::|to)\s*\}|(?<=\d)\s+to\s+(?=\d)", ":"),
+        (r"(?<![\w.])(\d+(?:\.\d+)?)[eE]([-+]?\d{1,4})(?![\w.])", r"\1\\cdot 10^{\2}"),
+        (r"(?<=\d)\s*[xX]\s*(?=10\s*\^)", r"\\cdot "),
+        (r"\{\s*([^{}]*)\\choose\s+([^{}]*)\}", r"\\binom{\1}{\2}"),
         (r"\{\\(?:rm|bf|it)\s+([^{}]*)\}", r"\\text{\1}"),
         (r"\\mathbb\s*\{?\s*([A-Z])\s*\}?", r"\\mathbb{\1}"),
         (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
@@ -61,6 +78,8 @@ _REWRITTEN: list[tuple[re.Pattern[str], str]] = [
         (r"\\[lr]?vert(?![a-zA-Z])|\\mid(?![a-zA-Z])", "|"),
         (r"\\lbrace(?![a-zA-Z])", r"\\{"),
         (r"\\rbrace(?![a-zA-Z])", r"\\}"),
+        (r"\\mathbb\{R\}\s*(?:\\setminus|\\backslash|-)\s*\\\{([^{},]*)\\\}", r"(-\\infty,\1)\\cup (\1,\\infty)"),
+        (r"^\\\{\s*[a-zA-Z]\s*(?:\\in\s*\\mathbb\{R\})?\s*[|:](.*)\\\}$", r"\1"),
         (r"\\varnothing(?![a-zA-Z])|\\\{\s*\\\}", r"\\emptyset "),
         (r"\\(?:ldots|dots|cdots)(?![a-zA-Z])", r"\\ldots "),
         (r"\\text\{\s*(?:,?\s*(?:and|or),?)\s*\}|(?<![\\a-zA-Z])(?:and|or)(?![a-zA-Z])|;", ","),
@@ -81,12 +100,18 @@ _REWRITTEN: list[tuple[re.Pattern[str], str]] = [
 _TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")
 _DEGREES = re.compile(r"\^\s*\{?\s*\\circ(?![a-zA-Z])\s*\}?|\\degree(?![a-zA-Z])|(?<![a-zA-Z])degrees?(?![a-zA-Z])")
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+_DOTS = re.compile(r"(\d*\.\d*?)(\d)\2\2+\s*(?:\.\.\.|\\[lc]?dots)")
 _REPEATING = re.compile(r"(\d*)\.(\d*)\\overline\s*\{\s*(\d{1,20})\s*\}")
 _ASKS_PERCENT = re.compile(r"(?i)\b(?:what|which|as a|how many|find the|in|the|compute the|is)\s+(?:\w+\s+)?percent")
 _TOKEN = re.compile(r"\\text\{([^{}]*)\}|\\[a-zA-Z]+|\\.|\d+(?:\.\d+)?|\S")
 _WORDS = re.compile(r"[A-Za-z][A-Za-z'’ .-]*")
-_LETTER = re.compile(r"\((?:\\text\{)?\s*([A-Z])\s*\}?\)|\\text\{\s*\(?\s*([A-Z])\s*\)?\s*\}")
-_BASE = re.compile(r"([0-9A-F]+)_\{?\s*(?:\\text\{)?\s*(\d+|[a-z]+)\s*\}{0,2}(?:\\text\{.*\})?")
+_LETTER = re.compile(
+    rf"(?i:option|choice)?\s*\(?(?:\\(?:{_FONT})\s*\{{)?\s*(?i:option|choice)?\s*\(?\s*([A-Z])\s*\)?\s*\}}?\)?|\\(?:{_FONT})\{{\(([A-Z])\)\}}.*"
+)
+_TIME = re.compile(r"(\d{1,2})\s*:\s*(\d\d)\s*(?:\\text\{)?\s*([ap])\.?\s?m\.?\s*\}?", re.IGNORECASE)
+_SPACED = re.compile(r"-?\d{1,3}(?:\s\d{3})+(?:\.\d+)?")
+_APPROXIMATION = re.compile(r"^(.*?)\s*\\approx(?![a-zA-Z])\s*(.*)$", re.DOTALL)
+_BASE = re.compile(r"\(?([0-9A-F]+)\)?_\{?\s*(?:\\text\{)?\s*(\d+|[a-z]+)\s*\}{0,2}(?:\\text\{.*\})?")
 _NUMERALS = {
     "two": 2,
     "three": 3,
@@ -146,7 +171,8 @@ def spelling(written: str, percent: bool = False) -> str | None:
     """The canonical spelling of an answer; null where nothing is left. `percent`: the question asks for percent."""
     if len(written) > LONGEST:
         return None
-    text = unicodedata.normalize("NFKC", written.translate(_TABLE)).strip().strip("*`\"'").rstrip(".,:; \n").strip()
+    text = _DOTS.sub(r"\1\\overline{\2}", unicodedata.normalize("NFKC", written.translate(_TABLE)))
+    text = text.strip().strip("*`\"'").rstrip(".,:; \n").strip()
     if letter := _LETTER.fullmatch(text):
         return letter[1] or letter[2]
     for pattern, replacement in _REWRITTEN:
@@ -155,6 +181,18 @@ def spelling(written: str, percent: bool = False) -> str | None:
     text = re.sub(r"^\\text\{\s*(-?[\d.].*)\}$", r"\1", text.strip().rstrip(".,:;\\ ").lstrip(",:;+ "))
     if not re.search(r"[(\[{]", text):
         text = _THOUSANDS.sub(lambda number: number[0].replace(",", ""), text)
+    if approximation := _APPROXIMATION.match(text):
+        text = (
+            approximation[2]
+            if not approximation[1]
+            else "=".join(approximation.groups())
+            if len(approximation[1]) == 1
+            else approximation[1]
+        )
+    if time := _TIME.fullmatch(text):
+        return f"{time[1]}:{time[2]}\\text{{{time[3].lower()}m}}"
+    if _SPACED.fullmatch(text):
+        text = "".join(text.split())
     text = _REPEATING.sub(_repeating, text)
     if percent:
         text = text.removesuffix("%").strip()
@@ -191,16 +229,26 @@ def _repeating(decimal: re.Match[str]) -> str:
     return f"\\frac{{{value.numerator}}}{{{value.denominator}}}"
 
 
+_PHRASES = {"no solutions": r"\emptyset", "no solution": r"\emptyset", "no real solutions": r"\emptyset", "dne": r"\text{does not exist}"}
+
+
 def _words(text: str) -> str | None:
-    r"""`Even`, `\text{Even}` → `\text{even}`. A bare `xyz` is a product."""
-    inner = re.fullmatch(r"\\text\{([^{}]*)\}\.?", text)
-    words = (inner[1] if inner else text).strip(" .,:;()\"'")
-    if not _WORDS.fullmatch(words) or len(words) < 2:
-        return words if inner and len(words) == 1 else None
-    lower = " ".join(words.lower().split())
-    longest = max(re.findall(r"[a-z]+", lower), key=len)
-    product = len(longest) < 3 or (" " not in lower and not set(longest) & set("eiou"))
-    return None if not inner and product and lower not in ("yes", "no") else f"\\text{{{lower}}}"
+    r"""`Even`, `\text{Even}` → `\text{even}`; `\text{June } 20` → `\text{june 20}`. A bare `xyz` is a product, `5 apples` a number."""
+    is_text = text.startswith("\\text{")
+    words = " ".join(re.sub(r"\\text\{([^{}]*)\}", r" \1 ", text).lower().split()).strip(" .,:;()\"'")
+    if not re.fullmatch(r"[a-z][a-z0-9'’ ,.-]*", words) or (not is_text and not _is_word(words)):
+        return text[6:-1].strip() if is_text and len(words) == 1 and text.endswith("}") else None
+    if len(words) == 1:
+        return re.sub(r"\\text\{\s*|\s*\}|[().]", "", text).strip()
+    return _PHRASES.get(words, f"\\text{{{words}}}")
+
+
+def _is_word(words: str) -> bool:
+    """Rather a word than the product of its letters, which would be few, or in order."""
+    longest = max(re.findall(r"[a-z]+", words), key=len)
+    if len(longest) < 3:
+        return words in ("yes", "no")
+    return bool(set(longest) & set("eiou")) or (len(longest) > 3 and list(longest) != sorted(longest))
 
 
 def _unit(text: str) -> tuple[str, str]:

@@ -41,14 +41,18 @@ def main() -> None:
 def _comparison() -> Callable[[str, str], bool]:
     import logging
 
+    import sympy
     from math_verify.grader import should_treat_as_complex, verify
     from math_verify.parser import latex2sympy
 
     logging.disable()
+    known = {"e": sympy.E, "i": sympy.I}
 
     @functools.lru_cache(maxsize=_PARSED)
     def parsed(text: str, is_complex: bool) -> object:
-        return latex2sympy(text, is_real=not is_complex, convert_degrees=False, normalization_config=None)
+        expression = latex2sympy(text, is_real=not is_complex, convert_degrees=False, normalization_config=None)
+        # To its parser e and i are letters.
+        return expression.xreplace({symbol: known[symbol.name] for symbol in expression.free_symbols if symbol.name in known})
 
     def same(left: str, right: str) -> bool:
         # Symbols of one are real and of the other are not, unless both are read alike.
