@@ -44,6 +44,7 @@ _FIELDS = {
     "latency_s": Field("number"),
     "first_token_s": Field("number"),
 }
+_CONTENT = ["split", "subject", "question", "choices", "gold", "answer_kind"]  # of a row, that belong to its query
 
 
 @dataclass(frozen=True)
@@ -58,16 +59,21 @@ class ImportedGenerations:
 def read_generations(imports: Sequence[Import], splits: Splits, seed: int) -> ImportedGenerations:
     """Read all generations of a run; they lie in one bucket, 00-of-01. Raises UserError that names file, row and column."""
     rows, notes = read_imports(imports, "generations", _FIELDS)
-    rows = rows.with_columns(_recipe(), pl.col("text").fill_null(""))
+    # The texts are by far the most of it: until the table is made, a hash and a place stand for each.
+    texts = rows["text"].fill_null("")
+    rows = rows.drop("text").with_columns(_recipe(), said=texts.hash(), place=pl.int_range(pl.len()))
     rows, unclear = identify(rows)
-    rows = settle(rows)
-    _no_dispute(rows, ["benchmark", "source_id"], "gold", "query")
+    rows = rows.sort("file", "row")
+    contents = settle(rows.filter(_first_of(rows, ["benchmark", "source_id", *_CONTENT])))
+    rows = rows.drop(_CONTENT)
+    _no_dispute(contents, ["benchmark", "source_id"], "gold", "query")
     _no_dispute(rows, ["benchmark", "source_id", "model"], "recipe", "query and model: give each recipe's model a name of its own")
-    _no_dispute(rows, ["benchmark", "source_id", "model", "recipe", "sample"], "text", "query, model and sample")
-    contents = rows.select(*tables.QUERIES.columns).unique()
-    queries, cut = finish(contents, splits, seed)
+    _no_dispute(rows, ["benchmark", "source_id", "model", "recipe", "sample"], "said", "query, model and sample", shown="text")
+    queries, cut = finish(contents.select(*tables.QUERIES.columns).unique(), splits, seed)
     rows, repeated = _once_each(rows)
-    return ImportedGenerations(queries, rows, [*notes, *unclear, *repeated, *cut])
+    rows = rows.with_columns(text=texts.gather(rows["place"]), bucket=pl.lit(Bucket(0, 1).label)).select(*tables.GENERATIONS.columns)
+    del texts
+    return ImportedGenerations(queries, tables.check(tables.GENERATIONS, rows), [*notes, *unclear, *repeated, *cut])
 
 
 def _recipe() -> pl.Expr:
@@ -80,28 +86,34 @@ def _recipe() -> pl.Expr:
     )
 
 
-def _no_dispute(rows: pl.DataFrame, key: list[str], column: str, what: str) -> None:
-    """Rows with one key have one value in `column`."""
-    several = rows.filter(pl.col(column).n_unique().over(key) > 1).sort("file", "row")
+def _first_of(rows: pl.DataFrame, columns: list[str]) -> pl.Series:
+    """Whether a row is the first with its values, by a hash of 64 bits as in `query_id`: a tenth of the memory of the values."""
+    return rows.select(columns).hash_rows().is_first_distinct()
+
+
+def _no_dispute(rows: pl.DataFrame, key: list[str], column: str, what: str, shown: str | None = None) -> None:
+    """Rows with one key have one value in `column`, which users know as `shown`. `rows` are sorted by file and row."""
+    distinct = rows.select(*key, column, "file", "row").filter(_first_of(rows, [*key, column]))
+    several = distinct.filter(distinct.select(key).hash_rows().is_duplicated())
     if several.height:
         first = several.row(0, named=True)
-        other = several.filter(*[pl.col(name) == first[name] for name in key], pl.col(column) != first[column]).row(0, named=True)
+        other = several.filter(*[pl.col(name) == first[name] for name in key]).row(1, named=True)
         raise UserError(
-            f"{other['file']}: row {other['row']}: column {column!r} differs from row {first['row']} of {first['file']}, "
+            f"{other['file']}: row {other['row']}: column {shown or column!r} differs from row {first['row']} of {first['file']}, "
             f"which is about the same {what} ({other['source_id']})"
         )
 
 
 def _once_each(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """The table: each sample once; of queries with the same content, the answers to the one with the first id."""
+    """Each sample once, sorted; of queries with the same content, the answers to the one with the first id."""
     notes = []
     first = rows.group_by("query_id").agg(pl.col("source_id").min(), several=pl.col("source_id").n_unique() > 1)
     if several := first["several"].sum():
         notes.append(f"{several:,} queries have the same content under several ids; the answers to the first id count")
-    rows = rows.join(first.drop("several"), on=["query_id", "source_id"], how="semi")
+        rows = rows.join(first, on=["query_id", "source_id"], how="semi")
     key = list(tables.GENERATIONS.key)
-    once = rows.sort(*key, "file", "row").unique(key, keep="first", maintain_order=True)
+    rows = rows.sort(*key, "file", "row")
+    once = rows.filter(pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in key))
     if once.height < rows.height:
         notes.append(f"{rows.height - once.height:,} generations stood there twice and count once")
-    once = once.with_columns(bucket=pl.lit(Bucket(0, 1).label)).select(*tables.GENERATIONS.columns)
-    return tables.check(tables.GENERATIONS, once), notes
+    return once, notes

@@ -38,7 +38,7 @@ def identify(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
         for benchmark, number in several.iter_rows()
     ]
     texts = with_ids(texts.drop("texts"))
-    return rows.drop("question", "choices", "query_id").join(texts, on=_SOURCE, how="left"), notes
+    return rows.drop("question", "choices").join(texts, on=_SOURCE, how="left"), notes
 
 
 def _without_ids(rows: pl.DataFrame) -> list[str]:
@@ -50,6 +50,10 @@ def _with_source_ids(rows: pl.DataFrame) -> pl.DataFrame:
     """The published id, or the content hash where there is none."""
     rows = rows.rename({"query_id": "source_id"})
     anonymous = rows.filter(pl.col("source_id").is_null())
-    hashed = with_ids(anonymous).with_columns(source_id=pl.col("query_id"))
-    named = rows.filter(pl.col("source_id").is_not_null()).with_columns(query_id=pl.lit(None, pl.String))
-    return pl.concat([named, hashed])
+    if anonymous.is_empty():
+        return rows
+    content = ["benchmark", "question", "choices"]
+    hashed = anonymous.select(content).unique()
+    hashed = hashed.with_columns(with_ids(hashed)["query_id"].alias("hash"))
+    rows = rows.join(hashed, on=content, how="left", nulls_equal=True)
+    return rows.with_columns(pl.coalesce("source_id", "hash")).drop("hash")
