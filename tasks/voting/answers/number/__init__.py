@@ -1,0 +1,62 @@
+r"""Reads the number that a text answers.
+
+    "… so she makes 9 * 2 = $18 every day.\n#### 18"               →  "18"
+    "The total is \boxed{1{,}250.50} dollars."                     →  "1250.5"
+    "She makes $18 a day by selling 9 eggs at $2 each."            →  "18"
+    "The temperature fell from 10 to −5.0 degrees"                 →  "-5"
+    "8 * 2 = 16. I am not sure."                                   →  null
+
+Numbers are compared by value and never by likeness: 1,000.0 is 1000 and 3/4 is 0.75, but 25 is not 2500, 50% is not 0.5 and 0.33 is
+not 1/3. Most answers are clear at once (`clear`, on whole columns); of the others each distinct one is read with care (`ending`).
+Where the question asks for cents, $0.25 is 25, and where it asks for minutes, 1 hour 30 minutes are 90.
+
+    plain      what LaTeX, Unicode and Markdown write in their own ways
+    values     numbers, and their one spelling
+    asked      what the question asks for
+    sentence   which of several numbers in a sentence is meant
+    ending     where in a text the answer stands
+    clear      all of this, at once, for most texts
+"""
+
+import polars as pl
+
+from tasks.voting.answers.number.clear import clear
+from tasks.voting.answers.number.ending import answer
+
+
+def read(rows: pl.DataFrame) -> pl.Series:
+    """The number that each `text` answers to its `question`, in canonical form; null where there is none."""
+    texts = rows.select(
+        "text", pl.col("question").fill_null(""), cents=pl.col("question").str.contains("cent", literal=True).fill_null(False)
+    ).with_row_index("place")
+    at_once = clear(texts.filter(pl.col("text").is_not_null()))
+    found = at_once.select("place", answer=_spelt(at_once["found"]))
+    rest = texts.select("place", "text", "question").filter(pl.col("text").is_not_null()).join(at_once, on="place", how="anti")
+    return texts.select("place").join(pl.concat([found, _careful(rest)]), on="place", how="left", maintain_order="left")["answer"].alias("answer")
+
+
+def gold(rows: pl.DataFrame) -> pl.Series:
+    """The canonical form of each `gold`, in the unit that its `question` asks for."""
+    questions = pl.col("question").fill_null("") if "question" in rows.columns else pl.lit("")
+    golds = rows.select(text="gold", question=questions).with_row_index("place")
+    read = _careful(golds.filter(pl.col("text").is_not_null()))
+    return golds.select("place").join(read, on="place", how="left", maintain_order="left")["answer"].alias("gold")
+
+
+def _careful(rows: pl.DataFrame) -> pl.DataFrame:
+    """`place` and `answer` of `rows` (`place`, `text`, `question`); what is the same is read once."""
+    pairs = rows.select("text", "question").unique()
+    answers = pl.Series([answer(text, question) for text, question in pairs.iter_rows()], dtype=pl.String)
+    return rows.join(pairs.with_columns(answer=answers), on=["text", "question"]).select("place", "answer")
+
+
+def _spelt(found: pl.Series) -> pl.Series:
+    """`"-$007.50"` → `"-7.5"`, for numbers that are written in digits."""
+    distinct = found.drop_nulls().unique()
+    digits = pl.col("found").str.replace_many(["\\", "$", ",", "-"], ["", "", "", ""])
+    digits = pl.when(digits.str.contains(".", literal=True)).then(digits.str.strip_chars_end("0").str.strip_chars_end(".")).otherwise(digits)
+    digits = digits.str.strip_chars_start("0")
+    value = pl.when((digits == "") | digits.str.starts_with(".")).then(pl.concat_str(pl.lit("0"), digits)).otherwise(digits)
+    minus = pl.col("found").str.contains("-", literal=True) & (value != "0")
+    spelling = distinct.to_frame("found").select(pl.when(minus).then(pl.concat_str(pl.lit("-"), value)).otherwise(value)).to_series()
+    return found.replace_strict(distinct, spelling, default=None, return_dtype=pl.String)
