@@ -1,0 +1,40 @@
+r"""How letters of options are written in a text that is plain already.
+
+    "(B)", "B)", "(b)", "option B", "Choice b"     dressed: a letter wherever it stands
+    "B"                                            bare: a letter only where an answer is expected, since "A" and "I" are words
+    "(A), (C) and D"                               a list
+
+"vitamin C", "apple(s)", "U.S.A.", "a + b = c", "f(b)", "B12" and "B-" have none.
+"""
+
+import re
+
+KIND = r"(?i:options?|choices?|answers?|letters?|alternatives?)"
+DRESSED = r"(?:(?<!\w)\([A-Za-z]\)|(?<![\w.(])(?<![.'])[A-Z]\))"
+BARE = r"(?<![\w.'+=*/^(-])(?<![+=*/^] )[A-Z](?![\w'(]|-\B(?! )|-\w|\.\w|\s?[+=*/^])"
+_ITEM = rf"(?:{KIND}[ :]{{1,2}})?(?:{DRESSED}|{BARE}|(?<=(?i:ption|hoice) )[a-z]\b(?!'))"
+LIST = re.compile(rf"{_ITEM}(?:(?:\s?,\s?(?:(?:and|or|nor|&)\s)?|\s?[/&]\s?|\s(?:and|or|nor)\s)(?:not\b)?{_ITEM}){{0,25}}")
+# What follows a bare letter that is meant as an option.
+AFTER_BARE = re.compile(
+    r"\s*(?:$|[.,:;!?\n\])}\"'|<\\(]|-{1,3}(?=\s)|(?:because|since|as|is|was|which|for|and|so|but|not|rather|instead|with|due|in|based"
+    r"|given|after|by"
+    r"|here|though|although|while|whereas|over|would|I)\b)"
+)
+_LETTER = re.compile(r"\(([A-Za-z])\)|(?<![\w'])([A-Za-z])(?![\w'])")
+_KIND = re.compile(KIND)
+# What a letter in brackets or after one of these words names is no option.
+REFERENCE = re.compile(
+    r"(?i)\b(?:section|figure|fig\.?|table|part|equation|eq\.?|clause|paragraph|article|panel|step|case|point|row|column|vitamin"
+    r"|hepatitis|plan|type|grade"
+    r"|class|group|appendix|level|phase|stage|set|event|company|team|line|vertex|angle|blood|schedule|title|dr\.|mrs?\.|prof\.|st\.)\s\W?$"
+)
+
+
+def letters_of(text: str) -> list[str]:
+    """`"(A), B and option c"` → `["A", "B", "C"]`."""
+    return [(dressed or bare).upper() for dressed, bare in _LETTER.findall(_KIND.sub(" ", text))]
+
+
+def is_dressed(text: str) -> bool:
+    """Whether a list is one of options beyond doubt."""
+    return ")" in text or bool(_KIND.match(text))
