@@ -240,7 +240,7 @@ def _nobody_knows(figures: Figures) -> str | None:
     oracle_too = "" if none else f", and even an oracle that always knew the right model would be on {percent(oracle.value)}"
     return (
         f"The models of this pool cannot answer these questions: {found}{oracle_too} ({oracle.n:,} test questions). There is nothing to "
-        "route for. If that surprises you, `manyminds show` has the prompts, the answers and how they were read."
+        "route for. If that surprises you, “manyminds show” has the prompts, the answers and how they were read."
     )
 
 
