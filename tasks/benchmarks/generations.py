@@ -44,7 +44,7 @@ _FIELDS = {
     "latency_s": Field("number"),
     "first_token_s": Field("number"),
 }
-_CONTENT = ["split", "subject", "question", "choices", "gold", "answer_kind"]  # of a row, that belong to its query
+_OF_QUERY = ["split", "subject", "gold", "answer_kind"]  # what belongs to a row's query
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ def read_generations(imports: Sequence[Import], splits: Splits, seed: int) -> Im
     # The texts are by far the most of it: until the table is made, a hash and a place stand for each.
     texts = rows["text"].fill_null("")
     rows = rows.drop("text").with_columns(_recipe(), said=texts.hash(), place=pl.int_range(pl.len()))
-    rows, unclear = identify(rows)
-    rows = rows.sort("file", "row")
-    contents = settle(rows.filter(_first_of(rows, ["benchmark", "source_id", *_CONTENT])))
-    rows = rows.drop(_CONTENT)
+    rows, asked, unclear = identify(rows)
+    contents = rows.filter(_first_of(rows, ["benchmark", "source_id", *_OF_QUERY])).drop("query_id")
+    contents = settle(contents.join(asked, on=["benchmark", "source_id"], maintain_order="left"))
+    rows = rows.drop(_OF_QUERY)
     _no_dispute(contents, ["benchmark", "source_id"], "gold", "query")
     _no_dispute(rows, ["benchmark", "source_id", "model"], "recipe", "query and model: give each recipe's model a name of its own")
     _no_dispute(rows, ["benchmark", "source_id", "model", "recipe", "sample"], "said", "query, model and sample", shown="text")
@@ -92,7 +92,7 @@ def _first_of(rows: pl.DataFrame, columns: list[str]) -> pl.Series:
 
 
 def _no_dispute(rows: pl.DataFrame, key: list[str], column: str, what: str, shown: str | None = None) -> None:
-    """Rows with one key have one value in `column`, which users know as `shown`. `rows` are sorted by file and row."""
+    """Rows with one key have one value in `column`, which users know as `shown`. `rows` are as they were read."""
     distinct = rows.select(*key, column, "file", "row").filter(_first_of(rows, [*key, column]))
     several = distinct.filter(distinct.select(key).hash_rows().is_duplicated())
     if several.height:

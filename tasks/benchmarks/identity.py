@@ -13,21 +13,25 @@ from tasks.benchmarks.reading import stem
 _SOURCE = ["benchmark", "source_id"]
 
 
-def identify(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """`rows` with one question and choices per query, `source_id` and the `query_id` of the tables; and notes.
+def identify(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
+    """`rows`, in their order, with `source_id` and the `query_id` of the tables instead of what is asked; what is asked; and notes.
 
     Args:
         rows: `benchmark` (null: the file's name), `split`, `query_id` (as published, or null), `question`, `choices`,
             `file`, `row`, and any others.
+
+    What is asked has one row for each `benchmark` and `source_id`, with its `question`, `choices` and `query_id`.
     """
     check_splits(rows)
     names = {file: stem(file) for file in rows["file"].unique()}
     rows = rows.with_columns(benchmark=pl.coalesce("benchmark", pl.col("file").replace_strict(names, return_dtype=pl.String)))
     notes = _without_ids(rows)
     rows = _with_source_ids(rows)
+    # Texts are grouped by a hash of 64 bits, as in `query_id`: Polars would write out all of them as keys.
     texts = (
-        rows.group_by(*_SOURCE, "question", "choices")
-        .agg(rows=pl.len())
+        rows.select(*_SOURCE, "question", "choices", text=rows.select("question", "choices").hash_rows())
+        .group_by(*_SOURCE, "text")
+        .agg(pl.col("question").first(), pl.col("choices").first(), rows=pl.len())
         .sort(-pl.col("rows").cast(pl.Int64), pl.col("question").str.len_chars(), "question", pl.col("choices").list.join("\n"))
         .group_by(_SOURCE, maintain_order=True)
         .agg(pl.col("question").first(), pl.col("choices").first(), texts=pl.len())
@@ -38,7 +42,11 @@ def identify(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
         for benchmark, number in several.iter_rows()
     ]
     texts = with_ids(texts.drop("texts"))
-    return rows.drop("question", "choices").join(texts, on=_SOURCE, how="left"), notes
+    return (
+        rows.drop("question", "choices").join(texts.select(*_SOURCE, "query_id"), on=_SOURCE, how="left", maintain_order="left"),
+        texts,
+        notes,
+    )
 
 
 def _without_ids(rows: pl.DataFrame) -> list[str]:
@@ -55,5 +63,5 @@ def _with_source_ids(rows: pl.DataFrame) -> pl.DataFrame:
     content = ["benchmark", "question", "choices"]
     hashed = anonymous.select(content).unique()
     hashed = hashed.with_columns(with_ids(hashed)["query_id"].alias("hash"))
-    rows = rows.join(hashed, on=content, how="left", nulls_equal=True)
+    rows = rows.join(hashed, on=content, how="left", nulls_equal=True, maintain_order="left")
     return rows.with_columns(pl.coalesce("source_id", "hash")).drop("hash")

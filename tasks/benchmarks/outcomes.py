@@ -56,9 +56,9 @@ def read_outcomes(imports: Sequence[Import], splits: Splits, seed: int) -> Impor
     models = rows["model"].unique()
     if len(models) < 2:
         raise UserError(f"{imports[0].files[0]}: column 'model' is {models[0]!r} in every row; routing needs at least two models")
-    rows, unclear = identify(rows)
+    rows, asked, unclear = identify(rows)
     rows, repeated = _once_each(rows)
-    contents = rows.select("query_id", "source_id", "benchmark", "split", "subject", "question", "choices").unique()
+    contents = rows.select("benchmark", "source_id", "split", "subject").unique().join(asked, on=["benchmark", "source_id"])
     queries, cut = finish(contents.with_columns(gold=pl.lit(None, pl.String), answer_kind=pl.lit(None, pl.String)), splits, seed)
     return ImportedOutcomes(queries, _votes(rows), [*notes, *unclear, *repeated, *cut])
 
@@ -67,8 +67,9 @@ def _once_each(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     """One row for each query (by its published id) and model. Two that disagree are an error."""
     key = ["benchmark", "source_id", "model"]
     rows = rows.sort(*key, "file", "row")
-    previous = rows.select(pl.all().shift(1).over(key)).rename(lambda name: f"previous_{name}")
-    disputed = pl.concat([rows, previous], how="horizontal").filter(pl.col("score") != pl.col("previous_score"))
+    is_again = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in key)
+    previous = [pl.col(name).shift(1).alias(f"previous_{name}") for name in ("score", "file", "row")]
+    disputed = rows.with_columns(previous).filter(is_again & (pl.col("score") != pl.col("previous_score")))
     if disputed.height:
         first = disputed.sort("file", "row").row(0, named=True)
         raise UserError(

@@ -15,7 +15,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 import fsspec
 import polars as pl
@@ -113,6 +113,17 @@ def read_bytes(file: str) -> bytes:
     """The content of a local file or fsspec URL. Raises UserError."""
     with _opened(file) as stream:
         return bytes(stream.read())
+
+
+def parse_json(text: bytes, where: str) -> Any:
+    """What a JSON text holds. Raises UserError that begins with `where`, also for a text that no table could keep."""
+    try:
+        value = json.loads(text)
+        if b"\\u" in text:  # half of a pair of code units, for instance
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where}: is not JSON: {error}") from error
 
 
 def require(rows: pl.DataFrame, good: pl.Expr, column: str, expected: str) -> None:

@@ -120,6 +120,6 @@ def _scorer(file: str, rows: pl.DataFrame, wanted: str | None) -> str:
 
 def _value(file: str, row: int, value: object) -> float:
     number = _VALUES.get(str(value).lower()) if isinstance(value, str | bool) else value
-    if isinstance(number, int | float):
+    if isinstance(number, int | float) and 0 <= number <= 1:
         return float(number)
-    raise UserError(f"{file}: row {row}: the score is {value!r}, expected a number from 0 to 1, or C, P, I or N")
+    raise UserError(f"{file}: row {row}: the score is {value!r:.60}, expected a number from 0 to 1, or C, P, I or N")

@@ -12,7 +12,6 @@ score by the metric "exact_match,strict-match". A row is there once for each fil
 log-likelihoods say nothing that could be read: they give outcomes only.
 """
 
-import json
 import re
 import string
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ from typing import Any
 
 import polars as pl
 
-from tasks.benchmarks.reading import Field, check_ending, read_bytes, stem, typed
+from tasks.benchmarks.reading import Field, check_ending, parse_json, read_bytes, stem, typed
 from tasks.config import Import
 from tasks.errors import UserError
 
@@ -68,10 +67,7 @@ def _read(file: str) -> list[tuple[int, Sample]]:
     for row, line in enumerate(read_bytes(file).split(b"\n"), 1):
         if not line.strip():
             continue
-        try:
-            sample = json.loads(line)
-        except ValueError as error:
-            raise UserError(f"{file}: row {row}: is not JSON: {error}") from error
+        sample = parse_json(line, f"{file}: row {row}")
         for key, kind in (("doc_id", int | str), ("doc", dict), ("resps", list)):
             if not isinstance(sample, dict) or not isinstance(sample.get(key), kind):
                 raise UserError(f"{file}: row {row}: has no {key!r}; expected a sample log, as lm_eval --log_samples writes it")
@@ -159,8 +155,8 @@ def _metric(file: str, samples: list[tuple[int, Sample]], wanted: str | None) ->
 
 def _score(file: str, row: int, sample: Sample, metric: str) -> float:
     score = sample.get(metric)
-    if not isinstance(score, int | float):
-        raise UserError(f"{file}: row {row}: {metric!r} is {score!r}, expected a number from 0 to 1")
+    if not isinstance(score, int | float) or not 0 <= score <= 1:
+        raise UserError(f"{file}: row {row}: {metric!r} is {score!r:.60}, expected a number from 0 to 1")
     return float(score)
 
 

@@ -9,13 +9,12 @@ of samples that were right, as in GSM8K. In the files of multiple-choice benchma
 to the right option where that is its choice, else 0: there each score above 0 counts as 1, as the authors count it.
 """
 
-import json
 import re
 from collections.abc import Mapping
 
 import polars as pl
 
-from tasks.benchmarks.reading import Field, check_ending, read_bytes, stem, typed
+from tasks.benchmarks.reading import Field, check_ending, parse_json, read_bytes, stem, typed
 from tasks.config import Import
 from tasks.errors import UserError
 
@@ -52,10 +51,7 @@ def outcomes(file: str, entry: Import, fields: Mapping[str, Field]) -> tuple[pl.
 def _read(file: str) -> list[tuple[str, dict[str, float | None]]]:
     """Question and scores of each entry."""
     check_ending(file, (".json",), "expected RouterDC's .json")
-    try:
-        entries = json.loads(read_bytes(file))
-    except ValueError as error:
-        raise UserError(f"{file}: is not JSON: {error}") from error
+    entries = parse_json(read_bytes(file), file)
     expected = 'expected {"question": …, "scores": {"some model": 0.9, …}}'
     if not isinstance(entries, list) or not entries:
         raise UserError(f"{file}: is no list of entries, or an empty one; {expected}")
@@ -63,8 +59,8 @@ def _read(file: str) -> list[tuple[str, dict[str, float | None]]]:
         if not isinstance(entry, dict) or not isinstance(entry.get("question"), str) or not isinstance(entry.get("scores"), dict):
             raise UserError(f"{file}: row {row}: {expected}")
         for model, score in entry["scores"].items():
-            if not isinstance(score, int | float):
-                raise UserError(f"{file}: row {row}: the score of {model!r} is {score!r}, expected a number from 0 to 1")
+            if not isinstance(score, int | float) or not 0 <= score <= 1:
+                raise UserError(f"{file}: row {row}: the score of {model!r} is {score!r:.60}, expected a number from 0 to 1")
     return [(entry["question"], entry["scores"]) for entry in entries]
 
 
