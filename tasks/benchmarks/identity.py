@@ -24,7 +24,10 @@ def identify(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]
     """
     check_splits(rows)
     names = {file: stem(file) for file in rows["file"].unique()}
-    rows = rows.with_columns(benchmark=pl.coalesce("benchmark", pl.col("file").replace_strict(names, return_dtype=pl.String)))
+    rows = rows.with_columns(
+        benchmark=pl.coalesce("benchmark", pl.col("file").replace_strict(names, return_dtype=pl.String)),
+        choices=pl.when(pl.col("choices").list.len() > 0).then("choices"),  # none are as good as an empty list
+    )
     notes = _without_ids(rows)
     rows = _with_source_ids(rows)
     # Texts are grouped by a hash of 64 bits, as in `query_id`: Polars would write out all of them as keys.
