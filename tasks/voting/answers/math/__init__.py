@@ -20,12 +20,13 @@ from tasks.voting.answers.math.spelling import asks_percent, spelling
 from tasks.voting.answers.refusal import is_refusal
 
 _SEEN = 20_000  # characters at the end; with more after it nothing is an answer
-_LONGEST = 1000  # characters of an answer
+LONGEST = 1000  # characters of an answer
+_WORDS = 6  # of an answer that is none of mathematics
 
 _NEXT_QUESTION = re.compile(
     r"\n[ \t]*(?:\*\*|#+ ?)?(?:Question|Problem|Exercise|Q|Human|User|Instruction)(?:\s*\d+)?(?:\*\*)?\s*[:.]"
-    r"|(?<=[.!?$])\s+(?:Question|Problem|Q|Human):"
-    r"|<\|im_(?:end|start)\|>|<\|eot_id\|>|<\|endoftext\|>|</s>|\n\[/?INST\]"
+    r"|(?<=[.!?$])\s+(?:Question|Problem|Q|Human):|\b(?:Question|Problem|Exercise) \d+:"
+    r"|<\|im_(?:end|start)\|>|<\|eot_id\|>|<\|endoftext\|>|</s>|\[/?INST\]"
 )
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])\s*")
 _MARKER = re.compile(
@@ -40,11 +41,12 @@ _FORMULA = re.compile(
     r"\$\$(.{1,1000}?)\$\$|\\\[(.{1,1000}?)\\\]|(?<!\\)\$((?:[^$\n]|(?<=\\)\$){1,1000}?)(?<!\\)\$|\\\((.{1,1000}?)\\\)", re.DOTALL
 )
 _JOINED = re.compile(r"\s*(?:,|and|or|, and|, or)\s*")
+_CONDITION = re.compile(r"\s*,?\s*(?:when|if|since|because|where|for|out of|modulo|than|as)\b")
 _BOLD = re.compile(r"\*\*([^*\n]{1,300})\*\*")
 _SENTENCE_END = re.compile(
-    r"[.!?](?=\s|$|\*)|[,;](?=\s+(?:since|because|which|so|as|where|and we|but|for|if|with)\b)|\n|\s(?:because|since|I hope)\b"
+    r"[.!?](?=\s|$|\*)|[,;](?=\s+(?:since|because|which|so|as|where|and we|but|for|if|with|not)\b)|\n|\s(?:because|since|I hope)\b"
 )
-_VALUE = re.compile(r".*(?:=|\bis|\bare|\bequals?|\bget|\bgives?|\bto|\btotal of|:|≈|→)\s+([^=:≈→\n]{1,200})$")
+_VALUE = re.compile(r".*(?:=(?=\S)|(?:=|\bis|\bare|\bequals?|\bget|\bgives?|\bto|\btotal of|:|≈|→)\s)\s*([^=:≈→\n]{1,200})$")
 _NUMBER = re.compile(r"-?\$?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?%?")
 _MATHEMATICAL = re.compile(r"[-+*/^_=<>()\[\]{}|!.,:;%'\s\d\\$√π∞°×·≤≥±]|\\[a-zA-Z]+")
 
@@ -75,12 +77,13 @@ def same(pairs: pl.DataFrame) -> pl.Series:
 
 def _read(text: str, percent: bool, refused: bool) -> str | None:
     text = text[-_SEEN:]
-    first = min((found.end() for mark in (_BOX, _MARKER) if (found := mark.search(text))), default=len(text))
-    if following := _NEXT_QUESTION.search(text, first):
-        text, refused = text[: following.start()], False
+    if _NEXT_QUESTION.search(text):
+        first = min((found.end() for mark in (_BOX, _MARKER) if (found := mark.search(text))), default=len(text))
+        if following := _NEXT_QUESTION.search(text, first):
+            text, refused = text[: following.start()], False
     written, place = _boxed(text)
     for marker in reversed(list(_MARKER.finditer(text, place))):
-        marked = _after(text[marker.end() : marker.end() + _LONGEST])
+        marked = _after(text[marker.end() : marker.end() + LONGEST])
         if marked and not _DENIED.search(marked) and (written is None or _NUMBER.search(marked)):
             written = marked
             break
@@ -93,7 +96,7 @@ def _boxed(text: str) -> tuple[str | None, int]:
     r"""What stands in the last `\boxed`, or in several that are joined by "and"; and where it ends."""
     found: list[str] = []
     last = begin = 0
-    for box in reversed(list(_BOX.finditer(text))):
+    for box in reversed(list(_BOX.finditer(text)) if "box" in text else []):
         content, end = _in_braces(text, box.end())
         if not content.strip():
             continue
@@ -105,7 +108,8 @@ def _boxed(text: str) -> tuple[str | None, int]:
             continue
         found.append(content.strip())
         begin = box.start()
-    return (", ".join(dict.fromkeys(reversed(found))) or None), last
+    distinct = {spelling(content): content for content in reversed(found)}
+    return ", ".join(distinct.values()) or None, last
 
 
 def _in_braces(text: str, start: int) -> tuple[str, int]:
@@ -114,11 +118,11 @@ def _in_braces(text: str, start: int) -> tuple[str, int]:
         single = re.compile(r"-?[\w.]+|\\frac\s*\d\s*\d").match(text, start)
         return (single[0], single.end()) if single else ("", start)
     deep = 0
-    for brace in re.compile(r"(?<!\\)(?:\\\\)*[{}]").finditer(text, start, start + _LONGEST + 2):
+    for brace in re.compile(r"(?<!\\)(?:\\\\)*[{}]").finditer(text, start, start + LONGEST + 2):
         deep += 1 if brace[0].endswith("{") else -1
         if deep == 0:
             return text[start + 1 : brace.end() - 1], brace.end()
-    line = text[start + 1 : start + 1 + _LONGEST].split("\n", 1)[0].split("$", 1)[0]
+    line = text[start + 1 : start + 1 + LONGEST].split("\n", 1)[0].split("$", 1)[0]
     return line + "}" * max(line.count("{") - line.count("}"), 0), start + 1 + len(line)
 
 
@@ -137,10 +141,14 @@ def _after(text: str) -> str | None:
         rest = re.match(r"\s*(%|percent|\\%|[a-z]+(?:\^\d)?(?=\s*[.\n]|$))", text[at:])
         return ", ".join(formulas) + (f" {rest[1]}" if rest and len(formulas) == 1 else "")
     sentence = _SENTENCE_END.split(text, maxsplit=1)[0].strip(" *_:")
-    formula = _FORMULA.search(text[: len(sentence) + _LONGEST]) if "$" in sentence or "\\(" in sentence else None
+    if option := re.match(r"\([A-J]\)(?=\s)", sentence):
+        return option[0]
+    formula = _FORMULA.search(text[: len(sentence) + LONGEST]) if "$" in sentence or "\\(" in sentence else None
     if formula and formula.start() < len(sentence):
         return _inner(formula)
     plain = re.sub(r"^(?:approximately|about|therefore|simply|just|equal to|exactly)\s+", "", sentence)
+    if not _is_mathematical(plain) and (len(plain.split()) > _WORDS or re.match(r"(?:the|that|a|an|we|she|he|it)\b", plain, re.IGNORECASE)):
+        return None
     return plain or None
 
 
@@ -156,7 +164,7 @@ def _formulas(text: str) -> list[re.Match[str]]:
 
 def _unmarked(text: str) -> str | None:
     """The last formula, bold text or value in the last lines."""
-    lines = [line.strip() for line in text[-3 * _LONGEST :].split("\n") if line.strip()]
+    lines = [line.strip() for line in text[-3 * LONGEST :].split("\n") if line.strip()]
     tail = "\n".join(lines[-4:])
     formulas = _formulas(tail)
     if formulas and "\n" not in tail[formulas[-1].end() :].strip():
@@ -178,6 +186,8 @@ def _of_formulas(text: str, formulas: list[re.Match[str]]) -> str | None:
     said = _VALUE.match(text[formulas[-1].end() :].strip(" .\n"))
     if said and _is_mathematical(said[1]):
         return said[1]
+    while len(formulas) > 1 and _CONDITION.match(text[formulas[-2].end() : formulas[-1].start()]):
+        formulas = formulas[:-1]
     found = [_inner(formulas[-1])]
     for formula, following in zip(formulas[-2::-1], formulas[:0:-1], strict=True):
         if not _JOINED.fullmatch(text[formula.end() : following.start()]):
@@ -201,5 +211,5 @@ def _value(line: str) -> str | None:
 
 def _is_mathematical(text: str) -> bool:
     """Symbols and digits, and of letters no words."""
-    rest = re.sub(r"\\[a-zA-Z]+(?:\{[a-zA-Z ]*\})?", "", text)
+    rest = re.sub(r"\\[a-zA-Z]+(?:\{[a-zA-Z ]*\})?|\b(?:and|or)\b", "", text)
     return bool(text.strip()) and not re.search(r"[A-Za-z]{3,}", rest) and bool(re.search(r"\d|\\|^\W*[a-zA-Z]\W*$|=", text))

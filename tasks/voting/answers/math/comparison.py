@@ -10,7 +10,7 @@ r"""Whether two answers of mathematics, both in canonical spelling, are the same
     "0.333333", "1/3"            →  the same from six digits on, if the last is rounded; "0.33" is not
 
 What an answer is made of (list, set, pair, union, matrix, equation, unit) is compared here, and only the expressions within are asked
-of sympy, and only where they agree at random points: most pairs need neither. What is not plain mathematics is compared as text.
+of sympy, and only where random points settle nothing: most pairs need neither. What is not plain mathematics is compared as text.
 """
 
 import re
@@ -19,7 +19,7 @@ from fractions import Fraction
 from functools import lru_cache, partial
 from itertools import pairwise
 
-from tasks.voting.answers.math.expression import Value, close, values
+from tasks.voting.answers.math.expression import Value, close, is_simple_constant, values
 from tasks.voting.answers.math.process import confirmed
 
 _OPEN, _CLOSE = "([{", ")]}"
@@ -32,6 +32,7 @@ _MEASURED = re.compile(r"(.*?)(?:(%)|\\text\{([^{}]*)\}|_(\d+))?", re.DOTALL)
 _ROUNDED = re.compile(r"-?\d*\.(\d{6,15})")
 _DECIMAL = re.compile(r"-?\d+(?:\.\d+)?")
 _MATRIX = re.compile(r"\\begin\{matrix\}(.*)\\end\{matrix\}", re.DOTALL)
+_FUNCTION = re.compile(r"[fghpqFGHP]\(")  # read as a product
 _DEEPEST = 4  # lists of unions of intervals of expressions
 
 
@@ -143,15 +144,15 @@ def _same_relations(left: str, right: str, same: Callable[[str, str], bool]) -> 
 
 
 def _assigned(answer: str) -> tuple[str, str] | None:
-    r"""`f(x)=2x` → (`f`, `2x`), `x\in[1,2]` → (`x`, `[1,2]`), `a+b=2+3=5` → (`a+b`, `5`); of `2x=10` or `x^2-1=0` nothing."""
+    r"""`f(x)=2x` → (`f(x)`, `2x`), `x\in[1,2]` → (`x`, `[1,2]`), `a+b=2+3=5` → (`a+b`, `5`); of `2x=10` or `x^2-1=0` nothing."""
     relation = _relation(answer)
     if not relation or not set(relation[1]) <= {"=", r"\in"}:
         return None
     parts = relation[0]
     if _NAMED.fullmatch(parts[0]):
-        return parts[0].split("(")[0], parts[-1]
+        return parts[0], parts[-1]
     if _NAMED.fullmatch(parts[-1]) and len(parts) == 2 and relation[1] == ["="]:
-        return parts[1].split("(")[0], parts[0]
+        return parts[1], parts[0]
     numbers = [values(part) for part in parts]
     worth = numbers[-1]
     if not worth or worth[0] != worth[1] or abs(worth[0]) == 0 or re.search(r"\d[a-zA-Z\\]", parts[0]):
@@ -250,8 +251,11 @@ def _same_expressions(left: str, right: str) -> bool:
     if ours is None or theirs is None or not all(close(a, b) for a, b in zip(ours, theirs, strict=True)):
         rounded = ours and theirs and (_is_rounding(left, ours[0], right, theirs[0]) or _is_rounding(right, theirs[0], left, ours[0]))
         return bool(rounded)
-    if isinstance(ours[0], Fraction) and isinstance(theirs[0], Fraction):
+    rational = [isinstance(value, Fraction) for value in (*ours, *theirs)]
+    if all(rational) and not _FUNCTION.search(left + right):
         return True
+    if not any(rational) and is_simple_constant(left) and is_simple_constant(right):
+        return close(ours[0], theirs[0], 1e-12)
     return confirmed(*sorted((left, right)))
 
 

@@ -2,12 +2,14 @@ r"""Reads an expression in LaTeX, and says what it is worth, without sympy: a th
 
     "\frac{1}{2}+1"     →  exactly 3/2
     "\sqrt{2}"          →  about 1.41421356
-    "2x+1", "1+x+x"     →  the same at three random x: perhaps the same expression
+    "2x+1", "1+x+x"     →  exactly the same at four random x: surely the same expression
+    "\sin 2x", "2\sin x\cos x"    →  about the same at four random x: perhaps the same expression
     "2x+1", "2x"        →  not the same at a random x: surely two expressions
     "\int_0^1 x\,dx"    →  unreadable
 
-Two expressions that differ at a random point are different ones, which settles most pairs. Whether those that agree are the same is
-for sympy to say. What is not in this small grammar is `Unreadable`.
+Two expressions that differ at a random point are different ones; two whose values are rational numbers, of a million digits to choose
+from, and agree exactly are the same (Schwartz and Zippel's lemma). That settles most pairs. Whether others that agree are the same is for
+sympy to say. What is not in this small grammar is `Unreadable`.
 """
 
 import cmath
@@ -22,11 +24,10 @@ from typing import Any
 Value = Fraction | complex
 Node = tuple[Any, ...]  # ("number", Fraction), ("name", "x_1"), ("+", node, node), ("call", "sin", node)
 
-TRIALS = 3
+TRIALS = 4
 LONGEST = 300  # characters: no answer of MATH has half as many
 _DEEPEST = 25  # brackets
 _BITS = 4000  # of an exact number
-_CLOSE = 1e-9  # relative; the rounding of some dozens of operations on doubles is a thousandth of that
 
 _TOKEN = re.compile(r"\s*(\\[a-zA-Z]+|\\[{}]|[0-9]+(?:\.[0-9]+)?|\.[0-9]+|[a-zA-Z]|[-+/^_()\[\]{}|!:])")
 _OPENING = {"(": ")", "[": "]", "{": "}", "|(": ")|", "\\lfloor": "\\rfloor", "\\lceil": "\\rceil"}
@@ -64,7 +65,8 @@ FUNCTIONS: Mapping[str, Callable[[complex], complex]] = {
 def exact(text: str) -> Fraction | None:
     """The value of a rational number; null where `text` is none, or not known exactly."""
     try:
-        value = evaluate(parse(text), 0)
+        node = parse(text)
+        value = None if "name" in _kinds(node) else evaluate(node, 0)
     except Unreadable:
         return None
     return value if isinstance(value, Fraction) else None
@@ -79,12 +81,21 @@ def values(text: str) -> tuple[Value, ...] | None:
         return None
 
 
-def close(left: Value, right: Value) -> bool:
-    """Equal, as far as can be seen."""
+def is_simple_constant(text: str) -> bool:
+    """Whether nothing in `text` is a name, and no number long: two such values, if not the same, differ in the first twelve digits."""
+    return not re.search(r"[\d.]{7}", text) and "name" not in _kinds(parse(text))
+
+
+def _kinds(node: Node) -> set[str]:
+    return {node[0]}.union(*(_kinds(child) for child in node[1:] if isinstance(child, tuple)))
+
+
+def close(left: Value, right: Value, tolerance: float = 1e-9) -> bool:
+    """Equal, as far as can be seen; `tolerance`: relative. The rounding of dozens of operations on doubles is a thousandth of it."""
     if isinstance(left, Fraction) and isinstance(right, Fraction):
         return left == right
     a, b = complex(left), complex(right)
-    return abs(a - b) <= _CLOSE * max(abs(a), abs(b), 1e-3)
+    return abs(a - b) <= tolerance * max(abs(a), abs(b), 1e-3)
 
 
 @lru_cache(maxsize=10_000)
@@ -286,9 +297,10 @@ def _evaluate(node: Node, trial: int) -> Value:
         return _called(rest[0], _evaluate(rest[1], trial))
     numbers = [_evaluate(child, trial) for child in rest]
     if kind == "!":
-        return Fraction(math.factorial(_natural(numbers[0], 200)))
+        return _factorial(numbers[0])
     if kind == "binomial":
-        return Fraction(math.comb(_natural(numbers[0], 500), _natural(numbers[1], 500)))
+        left, right = numbers
+        return _quotient(_factorial(left), _factorial(right), _factorial(_evaluate(("-", *rest), trial)))
     left, right = numbers
     if kind == "^":
         return _raised(left, right)
@@ -312,17 +324,26 @@ def _bounded(value: Value) -> Value:
 
 
 @lru_cache(maxsize=10_000)
-def _random_value(name: str, trial: int) -> complex:
-    """Of either sign, but for the first trial: a root or a logarithm of it is then real."""
+def _random_value(name: str, trial: int) -> Fraction:
+    """At first positive, so that a root or a logarithm of it is real, then negative, then of either sign."""
     dice = random.Random(f"{name} {trial}")
-    size = dice.uniform(0.5, 3)
-    return complex(size if trial == 0 or dice.random() < 0.5 else -size)
+    value = Fraction(dice.randint(5 * 10**5, 3 * 10**6), 10**6 + 3)
+    return value if trial == 0 or (trial > 1 and dice.random() < 0.5) else -value
 
 
-def _natural(value: Value, most: int) -> int:
-    if not isinstance(value, Fraction) or value.denominator != 1 or not 0 <= value <= most:
-        raise Unreadable("not a small natural number")
-    return int(value)
+def _factorial(value: Value) -> Value:
+    """By the gamma function where it is no natural number."""
+    if isinstance(value, Fraction) and value.denominator == 1 and 0 <= value <= 500:
+        return Fraction(math.factorial(int(value)))
+    if complex(value).imag:
+        raise Unreadable("factorial")
+    return complex(math.gamma(complex(value).real + 1))
+
+
+def _quotient(top: Value, *bottom: Value) -> Value:
+    for value in bottom:
+        top = top / value if isinstance(top, Fraction) and isinstance(value, Fraction) else complex(top) / complex(value)
+    return top
 
 
 def _called(name: str, value: Value) -> Value:

@@ -139,7 +139,8 @@ def _end(worker: subprocess.Popen[str]) -> None:
 
 
 @atexit.register
-def _end_all() -> None:
+def end_all() -> None:
+    """End the workers that wait; the next comparison starts new ones."""
     while _idle:
         _end(_idle.pop())
 

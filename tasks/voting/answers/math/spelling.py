@@ -59,6 +59,9 @@ _REWRITTEN: list[tuple[re.Pattern[str], str]] = [
         (r"\\(?:math(?:bf|it|sf|rm)|boldsymbol|bm)\s*\{\s*(-?[\d.,]+|[a-zA-Z])\s*\}", r"\1 "),
         (rf"\\(?:{_FONT})\s*\{{", r"\\text{"),
         (r"(?i)^(?:\\text\{)?\s*(?:the\s+)?(?:final\s+|correct\s+)?answer(?:\s+is|:)\s*:?\s*\}?", ""),
+        (r"\\text\{\s*\(?([A-Z]{1,3})\)?\s*(?:(?:,|and|or|, and)\s*\(?([A-Z]{1,3})\)?\s*)?\}", r"\\text{\1}, \\text{\2}"),
+        (r", \\text\{\}", ""),
+        (r"(^|[,(=])\s*\\text\{\s*([A-Z]{1,3})\s*\}", r"\1\2"),
         (r"\\text\{\s*(?::|to)\s*\}|(?<=\d)\s+to\s+(?=\d)", ":"),
         (r"(?<![\w.])(\d+(?:\.\d+)?)[eE]([-+]?\d{1,4})(?![\w.])", r"\1\\cdot 10^{\2}"),
         (r"(?<=\d)\s*[xX]\s*(?=10\s*\^)", r"\\cdot "),
@@ -66,6 +69,10 @@ _REWRITTEN: list[tuple[re.Pattern[str], str]] = [
         (r"\{\\(?:rm|bf|it)\s+([^{}]*)\}", r"\\text{\1}"),
         (r"\\mathbb\s*\{?\s*([A-Z])\s*\}?", r"\\mathbb{\1}"),
         (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+        (r"\\lg(?![a-zA-Z])", r"\\log"),
+        (r"\\text\{\s*\}|\\(?:bf|it|rm|color\s*\{[^{}]*\}|[vh]?phantom\s*\{[^{}]*\})(?![a-zA-Z])", " "),
+        (r"\\textcolor\s*\{[^{}]*\}", ""),
+        (r"^.*\\equiv(?![a-zA-Z])|\\p?mod\s*(?:\{\s*\w+\s*\}|\w+)\s*$|\(\s*\\[bp]?mod\s*\w+\s*\)\s*$", ""),
         (r"(?<![\\a-zA-Z])(?:sqrt|frac|infty|cdot|pi|sin|cos|tan|log|ln)(?![a-zA-Z])", r"\\\g<0>"),
         (r"(?i)(?<![\\a-zA-Z])(?:infinity|inf)(?![a-zA-Z])", r"\\infty "),
         (r"\\(?:cdot|times|ast)(?![a-zA-Z])|\*(?!\*)", r"\\cdot "),
@@ -106,24 +113,22 @@ _ASKS_PERCENT = re.compile(r"(?i)\b(?:what|which|as a|how many|find the|in|the|c
 _TOKEN = re.compile(r"\\text\{([^{}]*)\}|\\[a-zA-Z]+|\\.|\d+(?:\.\d+)?|\S")
 _WORDS = re.compile(r"[A-Za-z][A-Za-z'’ .-]*")
 _LETTER = re.compile(
-    rf"(?i:option|choice)?\s*\(?(?:\\(?:{_FONT})\s*\{{)?\s*(?i:option|choice)?\s*\(?\s*([A-Z])\s*\)?\s*\}}?\)?|\\(?:{_FONT})\{{\(([A-Z])\)\}}.*"
+    rf"(?i:option|choice)?\s*\(?(?:\\(?:{_FONT})\s*\{{)?\s*(?i:option|choice)?\s*\(?\s*([A-Z])\s*\)?\s*\}}?\)?|\\(?:{_FONT})\{{\s*\(([A-Z])\)\s*\}}.*"
 )
 _TIME = re.compile(r"(\d{1,2})\s*:\s*(\d\d)\s*(?:\\text\{)?\s*([ap])\.?\s?m\.?\s*\}?", re.IGNORECASE)
 _SPACED = re.compile(r"-?\d{1,3}(?:\s\d{3})+(?:\.\d+)?")
 _APPROXIMATION = re.compile(r"^(.*?)\s*\\approx(?![a-zA-Z])\s*(.*)$", re.DOTALL)
 _BASE = re.compile(r"\(?([0-9A-F]+)\)?_\{?\s*(?:\\text\{)?\s*(\d+|[a-z]+)\s*\}{0,2}(?:\\text\{.*\})?")
 _NUMERALS = {
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
-    "twelve": 12,
-    "sixteen": 16,
+    name: number for number, name in enumerate(re.findall(r"\w+", "zero one two three four five six seven eight nine ten eleven twelve"))
+}
+_NOTHING, _EVERYTHING = r"\emptyset", r"\mathbb{R}"
+_PHRASES = {
+    **{name: str(number) for name, number in _NUMERALS.items()},
+    **dict.fromkeys(("one half", "one-half", "half"), "0.5"),
+    **dict.fromkeys(("no solution", "no solutions", "no real solution", "no real solutions"), _NOTHING),
+    **dict.fromkeys(("all real numbers", "all reals", "the set of all real numbers"), _EVERYTHING),
+    "dne": r"\text{does not exist}",
 }
 
 _UNITS = {
@@ -149,8 +154,8 @@ _UNITS = {
     "year": "yr year years",
     "l": "l liter liters litre litres",
     "ml": "ml milliliter milliliters",
-    "mph": "mph",
-    "km/h": "km/h kmh kph",
+    "mi/h": "mph",
+    "km/h": "kmh kph",
     "cent": "cent cents ¢",
     "dollar": "dollar dollars usd",
     "rad": "rad radian radians",
@@ -199,6 +204,8 @@ def spelling(written: str, percent: bool = False) -> str | None:
     if base := _BASE.fullmatch(re.sub(r"\s+base\s+", "_", text)):
         named = base[2] if base[2].isdigit() else _NUMERALS.get(base[2])
         return f"{base[1]}_{named}" if named else None
+    if text.startswith("{") and text.find("}") == len(text) - 1:
+        text = text[1:-1].strip()
     if words := _words(text):
         return words
     text, unit = _unit(text)
@@ -229,13 +236,12 @@ def _repeating(decimal: re.Match[str]) -> str:
     return f"\\frac{{{value.numerator}}}{{{value.denominator}}}"
 
 
-_PHRASES = {"no solutions": r"\emptyset", "no solution": r"\emptyset", "no real solutions": r"\emptyset", "dne": r"\text{does not exist}"}
-
-
 def _words(text: str) -> str | None:
     r"""`Even`, `\text{Even}` → `\text{even}`; `\text{June } 20` → `\text{june 20}`. A bare `xyz` is a product, `5 apples` a number."""
     is_text = text.startswith("\\text{")
     words = " ".join(re.sub(r"\\text\{([^{}]*)\}", r" \1 ", text).lower().split()).strip(" .,:;()\"'")
+    if words == "dne":
+        return _PHRASES[words]
     if not re.fullmatch(r"[a-z][a-z0-9'’ ,.-]*", words) or (not is_text and not _is_word(words)):
         return text[6:-1].strip() if is_text and len(words) == 1 and text.endswith("}") else None
     if len(words) == 1:
@@ -253,16 +259,14 @@ def _is_word(words: str) -> bool:
 
 def _unit(text: str) -> tuple[str, str]:
     r"""`12 \text{ square cm}` → `12`, `cm^2`. What is counted is no unit."""
-    found = _TRAILING_TEXT.match(text)
+    is_text = _TRAILING_TEXT.match(text)
+    found = is_text or _TRAILING_WORDS.match(text)
     if not found:
-        found = _TRAILING_WORDS.match(text)
-        name = " ".join(found[2].lower().replace(".", "").split()) if found else ""
-        known = any(word in _UNIT for word in name.split()) if len(name) > 1 else False
-        if not found or not (known or (len(name) > 3 and set(name) & set("eiou"))):
-            return text, ""
-    elif re.search(r"[<>=]\s*$|\\(?:cdot|le|ge|in)\s*$", found[1]):
         return text, ""
-    words = re.split(r"[\s-]+", found[2].lower().replace(".", "").strip())
+    words = re.split(r"[\s/-]+", found[2].lower().replace(".", "").strip())
+    name = " ".join(words)
+    if not is_text and (len(name) < 2 or not (_is_word(name) or any(word in _UNIT for word in words))):
+        return text, ""
     power = found[3] and found[3].strip("^{} \t")
     if {"square", "squared", "sq"} & set(words):
         power = "2"
