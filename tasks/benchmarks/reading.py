@@ -103,7 +103,7 @@ def check_ending(file: str, endings: tuple[str, ...], expected: str) -> None:
     if file.lower().endswith((".pkl", ".pickle")):
         raise UserError(
             f"{file}: reading a pickle can run any program that it holds, so none is read here; where you trust it, convert it: "
-            "python -c \"import pandas; pandas.read_pickle('FILE.pkl').to_json('FILE.jsonl', orient='records', lines=True)\""
+            "python -c \"import pandas; pandas.read_pickle('FILE.pkl').to_csv('FILE.csv', index=False)\""
         )
     if not file.lower().endswith(endings):
         raise UserError(f"{file}: unknown type of file; {expected}")

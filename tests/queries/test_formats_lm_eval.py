@@ -3,11 +3,14 @@
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from tasks.benchmarks.generations import read_generations
@@ -146,13 +149,30 @@ def test_the_kind_of_answers_can_be_told(tmp_path: Path) -> None:
         ({**SAMPLE, "doc": "text"}, "row 2: has no 'doc'; expected a sample log, as lm_eval --log_samples writes it"),
         ({"results": {}}, "row 2: has no 'doc_id'; expected a sample log, as lm_eval --log_samples writes it"),
         ({**SAMPLE, "doc": {}}, "row 2: has neither a question in 'doc' (question, query, input, problem) nor a prompt in 'arguments'"),
-        ({**SAMPLE, "resps": [["a"], ["b"]]}, "row 2: 'resps' holds 2 requests; expected one, with a list of texts"),
-        ({**SAMPLE, "resps": []}, "row 2: 'resps' holds 0 requests; expected one, with a list of texts"),
+        ({**SAMPLE, "resps": [["a"], ["b"]]}, "row 2: 'resps' is [['a'], ['b']]; expected one request, with a list of texts"),
+        ({**SAMPLE, "resps": [[]]}, "row 2: 'resps' is [[]]; expected one request, with a list of texts"),
+        ({**SAMPLE, "filter": None}, "row 2: has no 'filter'; expected a sample log"),
         ({**SAMPLE, "target": ""}, "row 2: column 'gold' is empty, expected a text"),
     ],
 )
 def test_what_is_wrong_with_a_log_is_named_by_file_and_row(tmp_path: Path, bad: Any, message: str) -> None:
     assert refused(read_generations, log(tmp_path / "m", SAMPLE, bad)).startswith(message)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["text", "label", "question", "arg_0"]), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.dictionaries(st.sampled_from(sorted(SAMPLE)), JSON, max_size=2), min_size=1, max_size=3))
+def test_whatever_stands_in_a_log_it_is_read_or_refused(tmp_path: Path, changes: list[dict[str, Any]]) -> None:
+    file = log(tmp_path / "m", *(SAMPLE | change for change in changes))
+    for read in (read_generations, read_outcomes):
+        with suppress(UserError):
+            imported(read, file)
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,9 @@ def test_responses_are_generations_where_golds_were_joined_to_them(tmp_path: Pat
     assert made.generations.group_by("model", "text", "sample").len().sort("model").rows() == [("gpt-4", "A", 0, 3), ("org/b", "B\n", 0, 4)]
 
 
-@pytest.mark.parametrize("prompt", ["[not a list", "[1, 2]", "['a'] + ['b']", "[" * 10_000, "plain", "[__import__('os')]", "['\0']"])
+@pytest.mark.parametrize(
+    "prompt", ["[not a list", "[1, 2]", "['a'] + ['b']", "[" * 10_000, "plain", "[__import__('os')]", "['\0']", r"['\ud83d']"]
+)
 def test_what_only_looks_like_a_list_stays_as_it_is(tmp_path: Path, prompt: str) -> None:
     outcomes = imported("outcomes", "routerbench", wide(tmp_path / "r.parquet", [ROUTERBENCH[0] | {"prompt": prompt}]))
     assert outcomes.queries["question"].to_list() == [prompt]
@@ -184,7 +186,7 @@ def test_a_pickle_is_refused_unread_and_the_way_out_is_told(tmp_path: Path) -> N
     for table in READ:
         message = refused(table, "routerbench", str(tmp_path / "routerbench_0shot.pkl"))
         assert message.startswith("FILE: reading a pickle can run any program that it holds, so none is read here")
-        assert "pandas.read_pickle('FILE.pkl').to_json('FILE.jsonl', orient='records', lines=True)" in message
+        assert "pandas.read_pickle('FILE.pkl').to_csv('FILE.csv', index=False)" in message
 
 
 @pytest.mark.parametrize(
@@ -192,6 +194,7 @@ def test_a_pickle_is_refused_unread_and_the_way_out_is_told(tmp_path: Path) -> N
     [
         ({"org/b": 1.5}, "row 5: column 'org/b' is 1.5, expected a number from 0 to 1"),
         ({"org/b|total_cost": -1.0}, "row 5: column 'org/b|total_cost' is -1.0, expected a number not below 0"),
+        ({"prompt": "['']"}, "row 5: column 'prompt' is empty, expected a text"),
         ({"prompt": ""}, "row 5: column 'prompt' is empty, expected a text"),
         ({"eval_name": None}, "row 5: column 'eval_name' is empty"),
         ({"sample_id": None}, "row 5: column 'sample_id' is empty"),
@@ -205,6 +208,8 @@ def test_a_bad_cell_is_named_by_row_and_column(tmp_path: Path, change: dict[str,
 def test_another_table_is_not_taken_for_routerbench(tmp_path: Path) -> None:
     long = wide(tmp_path / "long.parquet", [{"question": "?", "model": "m", "score": 1}])
     assert refused("outcomes", "routerbench", long).startswith("FILE: column 'sample_id' is missing")
+    nested = wide(tmp_path / "nested.jsonl", [ROUTERBENCH[0] | {"prompt": [1]}])
+    assert refused("outcomes", "routerbench", nested) == "FILE: column 'prompt' holds List(Int64), expected texts"
     bare = wide(tmp_path / "bare.parquet", [{"sample_id": "a", "prompt": "?", "eval_name": "e", "gpt-4": 1.0}])
     assert refused("outcomes", "routerbench", bare) == (
         "FILE: no model has both a column (model) and (model)|total_cost; expected RouterBench's wide table"

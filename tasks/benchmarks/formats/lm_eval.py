@@ -37,11 +37,11 @@ def generations(file: str, entry: Import, fields: Mapping[str, Field]) -> tuple[
     """Each repeat of each request as a sample. Raises UserError for a task of log-likelihoods."""
     samples = _read(file)
     model = _model(file, entry)
-    first_filter = samples[0][1].get("filter")
+    first_filter = samples[0][1]["filter"]
     rows = [
         {"row": row, **_query(file, row, sample), "gold": _gold(sample), "model": model, "sample": number, "text": text}
         for row, sample in samples
-        if sample.get("filter") == first_filter
+        if sample["filter"] == first_filter
         for number, text in enumerate(_texts(file, row, sample))
     ]
     return _typed(file, rows, fields), []
@@ -55,7 +55,7 @@ def outcomes(file: str, entry: Import, fields: Mapping[str, Field]) -> tuple[pl.
     rows = [
         {"row": row, **_query(file, row, sample), "model": model, "score": _score(file, row, sample, metric)}
         for row, sample in samples
-        if sample.get("filter", "none") == filter_name
+        if sample["filter"] == filter_name
     ]
     return _typed(file, rows, fields), []
 
@@ -68,7 +68,9 @@ def _read(file: str) -> list[tuple[int, Sample]]:
         if not line.strip():
             continue
         sample = parse_json(line, f"{file}: row {row}")
-        for key, kind in (("doc_id", int | str), ("doc", dict), ("resps", list)):
+        if isinstance(sample, dict):
+            sample = {"filter": "none", "metrics": sorted(sample.keys() - _KEYS), **sample}
+        for key, kind in (("doc_id", int | str), ("doc", dict), ("resps", list), ("filter", str), ("metrics", list)):
             if not isinstance(sample, dict) or not isinstance(sample.get(key), kind):
                 raise UserError(f"{file}: row {row}: has no {key!r}; expected a sample log, as lm_eval --log_samples writes it")
         samples.append((row, sample))
@@ -132,18 +134,18 @@ def _texts(file: str, row: int, sample: Sample) -> list[str]:
     requests = sample["resps"]
     if requests and isinstance(requests[0], list) and any(isinstance(response, list) for response in requests[0]):
         raise UserError(f"{file}: row {row}: 'resps' holds log-likelihoods and no texts; the task gives [[outcomes]] only")
-    if len(requests) != 1 or not isinstance(requests[0], list) or not all(isinstance(text, str) for text in requests[0]):
-        raise UserError(f"{file}: row {row}: 'resps' holds {len(requests)} requests; expected one, with a list of texts")
+    if len(requests) != 1 or not isinstance(requests[0], list) or not requests[0] or not all(isinstance(text, str) for text in requests[0]):
+        raise UserError(f"{file}: row {row}: 'resps' is {requests!r:.60}; expected one request, with a list of texts")
     return list(requests[0])
 
 
 def _metric(file: str, samples: list[tuple[int, Sample]], wanted: str | None) -> tuple[str, str]:
     """The metric and the filter whose scores count."""
     there = {
-        (name, sample.get("filter", "none"))
+        (name, sample["filter"])
         for _, sample in samples
-        for name in sample.get("metrics", sample.keys() - _KEYS)
-        if isinstance(sample.get(name), int | float)
+        for name in sample["metrics"]
+        if isinstance(name, str) and isinstance(sample.get(name), int | float)
     }
     names = {(f"{name},{filter_name}" if filter_name != "none" else name): (name, filter_name) for name, filter_name in sorted(there)}
     chosen = [pair for pair in names.values() if wanted in (None, pair[0], ",".join(pair))]

@@ -61,9 +61,11 @@ def _read(file: str) -> pl.DataFrame:
     for column in ("sample_id", "prompt", "eval_name"):
         if column not in table.columns:
             raise UserError(f"{file}: column {column!r} is missing{nearest(column, table.columns)}; expected RouterBench's wide table")
+        if table[column].dtype.is_nested() and table[column].dtype != pl.List(pl.String):
+            raise UserError(f"{file}: column {column!r} holds {table[column].dtype}, expected texts")
         if table[column].null_count():
             raise UserError(f"{file}: row {table[column].is_null().arg_true()[0] + 1}: column {column!r} is empty")
-    name = pl.col("eval_name").cast(pl.String)
+    name = _as_text(table, "eval_name")
     is_mmlu = name.str.starts_with("mmlu-")
     return table.with_columns(
         _as_text(table, "prompt"),
@@ -98,6 +100,8 @@ def _as_text(table: pl.DataFrame, column: str) -> pl.Series:
     """`"['Which is …\\\\nAnswer:']"` → `"Which is …⏎Answer:"`; several turns below each other."""
     if table[column].dtype == pl.List(pl.String):
         return table[column].list.join("\n")
+    if table[column].dtype.is_nested():
+        return table[column]  # is refused when it is typed
     return pl.Series(column, [_joined(text) for text in table[column].cast(pl.String)], dtype=pl.String)
 
 
@@ -106,6 +110,8 @@ def _joined(text: str | None) -> str | None:
         return text
     try:
         turns = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text  # it only looks like a list
-    return "\n".join(turns) if isinstance(turns, list) and all(isinstance(turn, str) for turn in turns) else text
+        joined = "\n".join(turns) if isinstance(turns, list) else text
+        joined.encode()  # half of a pair of code units can stand in a literal, but in no table
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return text  # it only looks like a list of texts
+    return joined
