@@ -27,7 +27,7 @@ from tasks.voting.answers.number.ending import answer
 def read(rows: pl.DataFrame) -> pl.Series:
     """The number that each `text` answers to its `question`, in canonical form; null where there is none."""
     texts = rows.select(
-        "text", pl.col("question").fill_null(""), cents=pl.col("question").str.contains("cent", literal=True).fill_null(False)
+        "text", pl.col("question").fill_null(""), cents=pl.col("question").str.contains("cents", literal=True).fill_null(False)
     ).with_row_index("place")
     at_once = clear(texts.filter(pl.col("text").is_not_null()))
     found = at_once.select("place", answer=_spelt(at_once["found"]))

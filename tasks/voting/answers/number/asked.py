@@ -1,6 +1,6 @@
 """What a question asks for, as far as it helps to tell its answer from other numbers.
 
-    "She sells 9 eggs at $2 each. How much does she make?"   →  kind "money", units {"dollar"}, given {"9", "2"}
+    "She sells 9 eggs at $2 each. How much does she make?"   →  kind "money", units {"dollar"}
     "How many more eggs than hens are there?"                →  units {"egg"}, compares
     "At what time does it arrive?"                           →  kind "clock"
 """
@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from tasks.voting.answers.number.plain import plain
-from tasks.voting.answers.number.values import numbers, spelled
+from tasks.voting.answers.number.values import canonical
 
 
 class Asked(NamedTuple):
@@ -18,14 +18,13 @@ class Asked(NamedTuple):
 
     units: frozenset[str]  # stems of the words that may follow the answer
     kind: str  # "money", "percent", "clock" or ""
-    given: frozenset[str]  # the question's own numbers, in canonical form
+    text: str  # the question, plain
     words: frozenset[str]  # stems of all words of the sentence that asks
     compares: bool  # how many more, times as many
     each: bool  # how many per hour, in each box
     scale: str  # "million", where that is the unit
 
 
-_ASKS = re.compile(r"[^.?!\n]*(?:[.,]\d[^.?!\n]*)*\?")
 _MANY = re.compile(r"\b(?:how many|(?:total |whole )?(?:number|amount) of|how much)\s+((?:[\w'$-]+\s*){1,6})", re.IGNORECASE)
 _IN = re.compile(
     r"\bin (?:terms of )?(?:total )?(dollars|cents|minutes|hours|seconds|days|weeks|months|years|miles|feet|foot|inches|meters|pounds|ounces|grams|kilograms"
@@ -56,8 +55,8 @@ _OTHER = {
 def asked(question: str) -> Asked:
     """What `question` asks for."""
     text = plain(question)
-    sentences = _ASKS.findall(text)
-    sentence = sentences[-1] if sentences else re.split(r"(?<=[.!])\s", text.strip())[-1]
+    asking = text[: text.rfind("?") + 1] or text
+    sentence = re.split(r"(?<=[.!?])\s+|\n", asking.rstrip())[-1]
     low = sentence.lower()
     units: set[str] = set()
     for match in _MANY.finditer(sentence):
@@ -78,11 +77,16 @@ def asked(question: str) -> Asked:
         kind = "clock"
     if money and not explicit:
         units |= {"dollar"}
-    given = {number.value for number in numbers(text)} | {number.value for number in spelled(text)}
     scale = match[1] if (match := re.search(r"(?:how many(?: more)?|in) (dozens?|millions?|thousands?|hundreds?|billions?)\b", low)) else ""
     compares = bool(re.search(r"\b(?:more|less|fewer|times|longer|older|younger|taller|heavier|faster|difference|cheaper)\b", low))
     each = bool(re.search(r"\b(?:each|every|per|apiece|an? (?:hour|day|week|month|year|minute|pound|piece))\b", low))
-    return Asked(frozenset(units), kind, frozenset(given), frozenset(stem(word) for word in re.findall(r"[a-z]+", low)), compares, each, scale.rstrip("s"))
+    return Asked(frozenset(units), kind, text, frozenset(stem(word) for word in re.findall(r"[a-z]+", low)), compares, each, scale.rstrip("s"))
+
+
+@lru_cache(maxsize=10_000)
+def given(text: str) -> frozenset[str]:
+    """The numbers in digits of a plain text, in canonical form."""
+    return frozenset(canonical(digits.replace(",", "")) for digits in re.findall(r"\d[\d,]*(?:\.\d+)?", text))
 
 
 def _nouns(phrase: str) -> set[str]:

@@ -28,11 +28,22 @@ _CONCLUSION = (
 )
 _UNFINISHED = r"<<[^<>]*$|[^*]\*$|[^-]-$|[+/=(]$|[-+*/=] ?\$$"
 
+# A last sentence without a number and without an end, and what makes it none or no matter.
+_FRAGMENT = r"(?:\n|[^rst][.!?] )([A-Z][^0-9.!?:\n]*[a-z,])$"
+_CONCLUDES = r"(?i)^(?:so|therefore|thus|hence|in total|altogether|in conclusion|finally|overall|total|as a result|consequently|in all|this means|that means|final)\b"
+_THEREFORE = r"(?i)therefore|thus|hence|conclusion|overall|altogether|in total"
+_IN_WORDS = (
+    r"(?i)one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|teen|twenty|thirty|forty|fifty|sixty|hundred|thousand|million|dozen|half|none|nothing|\bno\b"
+    r"|note|notice|remember|mind|please|hope|let me|if you|free|for |the |our |my |assum|remark|p\.?s|fact|check|side|interesting|by the way|forget|step"
+)
+
 # A next question; and backslash-n, which may be a line break.
 _ANOTHER = (
     r"\n[^A-Za-z0-9\n]{0,8}(?:Q|Question|Problem|New question|Next question|Human|User|Student|Example|Exercise)\b"
     r"|[^A-Za-z](?:Question|Q|Human|User):|</s>|<\||_of_turn>|INST\]|### ?[IQPHU]|\\n"
 )
+# Wider and quicker; each pattern is a few literals, which are searched for many characters at a time.
+_MAYBE_ANOTHER = (r"Question|uestion:|Human|Problem|</s>|<\||Exercise", r"Q[^a-z]", r"\\n|turn>|INST\]|User|Instruction|Example|Student")
 _NEXT = r"(?s)\n(?:Question|Q|Human): ?[A-Z].*"
 _ANNOUNCES = r"(?i:answer|final result|####|fbox|boxed|(?:^|\n)[^A-Za-z0-9\n]{0,8}(?:a|ans|solution|total|result)[^A-Za-z0-9\n]{0,8}(?:[:\n]|$))"
 _CORRECTS = (
@@ -62,7 +73,8 @@ def clear(rows: pl.DataFrame) -> pl.DataFrame:
     """
     text = pl.col("text")
     at_end = text.str.tail(_TAIL).str.strip_chars_end().str.extract(_AT_END)
-    rows = rows.with_columns(found=pl.when(~text.str.contains(_ANOTHER)).then(at_end))
+    goes_on = pl.any_horizontal(text.str.contains(pattern) for pattern in _MAYBE_ANOTHER)
+    rows = rows.with_columns(found=pl.when(~goes_on).then(at_end))
     is_found = pl.col("found").is_not_null() & ~(pl.col("cents") & pl.col("found").str.contains("$", literal=True))
     first = rows.filter(is_found)
     rows = _announced(rows.filter(~is_found))
@@ -86,7 +98,10 @@ def _concluded(rows: pl.DataFrame) -> pl.DataFrame:
     rows = rows.filter(~pl.col("text").str.contains(_CHECKS))
     line = pl.concat_str(pl.lit("\n"), pl.col("text").str.tail(_LAST_LINE)).str.strip_chars_end().str.extract(r"(\n[^\n]*)$")
     whole = line.str.len_bytes() < _LAST_LINE
-    rows = rows.with_columns(line=pl.when(whole).then(line), unfinished=pl.col("text").str.tail(100).str.strip_chars_end().str.contains(_UNFINISHED))
+    end = pl.col("text").str.tail(_LAST_LINE).str.strip_chars_end()
+    fragment = end.str.extract(_FRAGMENT)
+    is_cut = ~fragment.str.contains(_IN_WORDS) & (fragment.str.contains(_CONCLUDES) | ~pl.col("text").str.contains(_THEREFORE))
+    rows = rows.with_columns(line=pl.when(whole).then(line), unfinished=end.str.contains(_UNFINISHED) | is_cut.fill_null(False))
     said = pl.col("line").str.extract(_CONCLUSION)
     is_plain = ~pl.coalesce(said, "line").str.contains(_DOUBTFUL) & ~(pl.col("cents") & pl.col("line").str.contains("$", literal=True))
     value = pl.coalesce(pl.col("line").str.extract(_RESULT), pl.col("line").str.extract(_CONCLUSION, 2))

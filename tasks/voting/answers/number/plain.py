@@ -37,6 +37,7 @@ def plain(text: str) -> str:
     text = re.sub(rf"(\d)[{_THIN}'](?=\d{{3}}(?!\d))", r"\1,", text).replace(_THIN, " ")
     # A space separates thousands where a number is expected, and not in "5 250 ml bottles".
     text = re.sub(r"((?:[=:$#]|\bis|\A) ?)([1-9]\d{0,2}(?: \d{3})+)(?![\d/]|[.,]\d{4})", lambda m: m[1] + m[2].replace(" ", ","), text)
+    text = re.sub(r"\b(Mrs?|Ms|Dr|St|vs)\. ", r"\1 ", text)  # no ends of sentences
     if "**" in text:
         text = re.sub(r"\*\*([^*\n]{1,400})\*\*", rf"{BOLD}\1{END}", text).replace("**", " ")
     return text.replace("`", " ").replace("~", " ")

@@ -13,12 +13,12 @@ GSM8K's 7,473 training solutions, which have more than one number each.
 import re
 from typing import NamedTuple
 
-from tasks.voting.answers.number.asked import Asked, stem
+from tasks.voting.answers.number.asked import Asked, given, stem
 from tasks.voting.answers.number.plain import BOLD, BOX, END
 from tasks.voting.answers.number.values import Number, numbers, spelled
 
 
-_COMMON = frozenset("how many much the does did for and are will has have her his their she they that this with from what total was were".split())
+_COMMON = frozenset("how many much the does did for and are will has have her his their she they that this with from what total was were one get gets".split())
 
 
 class Choice(NamedTuple):
@@ -29,21 +29,28 @@ class Choice(NamedTuple):
     fits: bool  # whether it has the unit, or is of the kind, that is asked for
 
 
+_DRESS = f" ({BOLD}{BOX}{END}$€£¥₹-"  # what may stand between a word and its number
 _M = rf"[ {BOLD}{BOX}{END}]"  # a space or a mark
-_BEFORE = (
-    (9.0, re.compile(r"\b(?:times|plus|minus|multiplied by|divided by|less) \$?[\d.,]+(?: [a-z]+){0,3} (?:is|gives|makes|equals|leaves) \Z", re.I)),
-    (8.0, re.compile(rf"(?:=|≈|⇒|→|\b(?:equals?|is equal to|totals?|totall?ing|comes? to|amounts? to|results? in))(?: a total of| about| approximately)?{_M}*\Z", re.I)),
-    (-8.0, re.compile(rf"(?:[-+*/×÷^]|\bplus|\btimes|\bminus|\bmultiplied by|\bdivided by|\b(?:and|,) then)[ ({BOLD}]*\Z", re.I)),
-    (-8.0, re.compile(r"\b(?:not|rather than) (?:only )?\Z", re.I)),
-    (-6.0, re.compile(r"\b(?:step|day|week|part|method|option|question|number|no\.|page|grade|case|group|team|publisher|room|level|year) #?\Z", re.I)),
-    (-4.0, re.compile(r"\b(?:than|out of|of the|of their|of her|of his|each of|every|per|within|each|all|those|these|the first|the other|the remaining|instead of) \Z", re.I)),
-    (-3.0, re.compile(r"\b(?:in|after|at|from|by|with|for|during|over|over the|next|using|across|amon?g(?:st)?|between|when|if|since|because|on|into|past|under|through|until|before|for the|in the|after the|the|these|to|selling|buying|has to work|working) (?:about |only |just |all )?\Z", re.I)),
-    (2.0, re.compile(
-        r"\b(?:is|are|was|were|be|makes?|made|earns?|earned|has|have|had|costs?|needs?|needed|takes?|took|pays?|paid|gets?|got|spends?|spent|left|gives?|gave|leaves?|"
-        r"saves?|saved|sells?|sold|owes?|receives?|eats?|ate|total of|sum of|profit of|loss of|average of|only|still|exactly|approximately|about|around|remaining|left with|down to|but|"
-        r"contains?|uses?|used|requires?|weighs?|drives?|runs?|reads?|buys?|bought|becomes?|will|can|must|should|walks?|collect(?:s|ed)?|arrives?(?: at)?|"
-        r"a total|another|an extra|an additional|age of) (?:a total of |only |just |about |approximately |up to |at )?\Z", re.I)),
-)  # fmt: skip
+# Points for the word, or the two, before a number.
+_BEFORE = {
+    **dict.fromkeys("equal to|come to|comes to|amounts to|results in|result in|equals|equal|totals|totaling|totalling|for a total".split("|"), 8.0),
+    **dict.fromkeys(
+        "is are was were be make makes made earn earns earned has have had cost costs need needs needed take takes took pay pays paid get gets got spend spends spent "
+        "left give gives gave leave leaves save saves saved sell sells sold owe owes receive receives eat eats ate still remaining but contain contains use uses used "
+        "require requires weigh weighs drive drives run runs read reads buy buys bought become becomes will can must should walk walks collect collects collected arrives "
+        "another extra additional altogether".split(), 2.0,
+    ),
+    **dict.fromkeys("total of|sum of|profit of|loss of|average of|balance of|age of|left with|down to|arrives at|arrive at".split("|"), 2.0),
+    **dict.fromkeys(
+        "in after at from by with for during over next using across among amongst between when if since because on into past under through until before these to selling "
+        "buying working".split(), -3.0,
+    ),
+    **dict.fromkeys("than|out of|of the|of their|of her|of his|each of|every|per|within|each|all|those|the first|the other|the remaining|instead of".split("|"), -4.0),
+    **dict.fromkeys("step day week part method option question number no page grade case group team publisher room level year".split(), -6.0),
+    **dict.fromkeys("plus|times|minus|multiplied by|divided by|not|rather than".split("|"), -8.0),
+}  # fmt: skip
+_ADVERBS = frozenset("about only just all approximately exactly around roughly nearly a the total".split())
+_OPERATION = re.compile(r"\b(?:times|plus|minus|multiplied by|divided by|less) \$?[\d.,]+(?: [a-z]+){0,3} (?:is|gives|makes|equals|leaves)\Z", re.I)
 _AFTER = (
     (-8.0, re.compile(rf"{_M}*(?:[a-z/]+{_M}){{0,2}}(?:[-+*/×÷](?! ?\Z)|(?:\bplus|\btimes|\bminus|\bmultiplied by|\bdivided by)\b (?:the )?(?:[a-z]+ ){{0,2}}\$?\d|x \$?\d)", re.I)),
     (-4.0, re.compile(rf"{_M}*of (?:whom|which|them|those|these|it)\b", re.I)),
@@ -59,7 +66,7 @@ _CLAUSE = re.compile(
 )
 _LAST_RESULT = re.compile(r"[\d)a-z] ?=(?= ?[-$]{0,2}(?:\d[\d,]{0,30})?(?:\.?\d{1,30})[^\d=]*\Z)", re.I)  # "… = $18 every day": nothing after it could be the answer
 _RESULT_FIRST = re.compile(r"\A[^=\d]*[\d.,]+ ?=[^=]*\d ?[-+*/×÷] ?\$?\d[^=]*\Z")
-_REASON = re.compile(r",? (?<!and )\b(?:since|because|as (?:each|there|he|she|they|it)|given that|where|assuming|considering|based on)\b", re.I)
+_REASON = re.compile(r",? (?<!and )\b(?:since|because|as (?:each|there|he|she|they|it)|given that|where|assuming|considering|based on|having)\b", re.I)
 
 
 def choose(sentence: str, asked: Asked, results: frozenset[str] = frozenset(), first: float = 0.0) -> Choice | None:
@@ -74,40 +81,57 @@ def choose(sentence: str, asked: Asked, results: frozenset[str] = frozenset(), f
     found = numbers(sentence, asked.scale) or spelled(sentence, asked.scale)
     if not found:
         return None
+    if "=" in sentence and "(" not in sentence and _LAST_RESULT.search(sentence) and not _REASON.search(sentence):
+        return Choice(found[-1], 20.0, _fits(sentence, found[-1], asked) > 0)
     clause = _CLAUSE.match(sentence)
     clause_end = clause.end() if clause and any(number.start > clause.end() for number in found) else 0
     reason = next((match.start() for match in _REASON.finditer(sentence) if match.start() > found[0].end), len(sentence))
     brackets = [match.span() for match in re.finditer(r"\([^()\n]*\)", sentence)]
     equals = max(sentence.rfind("="), sentence.rfind("≈"))
     bold = sentence.count(BOLD)
-    result = _LAST_RESULT.search(sentence)
     reversed_sum = _RESULT_FIRST.match(sentence)  # "105 = 7 * 15"
+    known = given(asked.text)
     choices = []
     for place, number in enumerate(found):
         points = first if place == 0 else 0.0
-        head, tail = sentence[max(0, number.start - 40) : number.start].rstrip("$€£¥₹-"), sentence[number.end : number.end + 40]
-        for worth, before in _BEFORE:
-            if before.search(head):
-                points += worth
-                break
+        points += _before(sentence[max(0, number.start - 40) : number.start])
+        tail = sentence[number.end : number.end + 40]
         points += sum(worth for worth, after in _AFTER if after.match(tail))
         if _EACH.match(tail):
             points += 1.5 if asked.each else -2.5
         fit = _fits(sentence, number, asked)
         points += 3.0 * fit
-        points += 3.0 * (number.value in results) - 3.0 * (number.value in asked.given)
+        points += 3.0 * (number.value in results) - 3.0 * (number.value in known)
         points += 3.0 * (0 < bold < 3 and sentence.rfind(BOLD, 0, number.start) > sentence.rfind(END, 0, number.start))
-        points -= 9.0 * (number.start < clause_end) + 4.0 * (number.start > reason)
+        points -= 9.0 * (number.start < clause_end) + 9.0 * (number.start > reason)
         inside = any(start < number.start < end for start, end in brackets)
         points -= 6.0 * inside
         points -= 3.0 * (number.kind == "percent" and asked.kind != "percent") + 5.0 * (number.kind == "ordinal")
-        points -= 3.0 * (number.start < equals)
+        points -= 3.0 * (number.start < equals < reason)
         points += 20.0 * bool(reversed_sum and place == 0)
-        points += 20.0 * bool(result and number.end > result.end() and place == len(found) - 1 and number.start < reason and not inside)
         between = sentence[found[place - 1].end if place else 0 : number.start].lower()
         points += 0.7 * min(3, len({stem(word) for word in re.findall(r"[a-z]{3,}", between)} & asked.words - _COMMON))
         choices.append(Choice(number, points, fit > 0))
     return max(choices, key=lambda choice: (choice.points, choice.number.start))
+
+
+def _before(head: str) -> float:
+    """The points for what stands before a number."""
+    head = head.rstrip(_DRESS)
+    if not head:
+        return 0.0
+    if head[-1] in "=≈⇒→":
+        return 8.0
+    if head[-1] in "+*/×÷^-":
+        return -8.0
+    if not head[-1].isalpha():
+        return 0.0
+    words = head.lower().rsplit(None, 4)[-4:]
+    while len(words) > 1 and words[-1] in _ADVERBS and " ".join(words[-2:]) not in _BEFORE:
+        words.pop()
+    if words[-1] in ("is", "gives", "makes", "equals", "leaves") and _OPERATION.search(head):
+        return 9.0
+    return _BEFORE.get(" ".join(words[-2:])) or _BEFORE.get(words[-1], 0.0)
 
 
 def _fits(sentence: str, number: Number, asked: Asked) -> float:

@@ -104,7 +104,8 @@ def numbers(text: str, asked_scale: str = "") -> list[Number]:
 
 def _number(text: str, match: re.Match[str], asked_scale: str) -> Number:
     start, end = match.span()
-    before = _BEFORE.search(text, max(0, start - 12), start)
+    close = text[max(0, start - 9) : start]
+    before = None if close[-2:-1].isalpha() and not close.lower().endswith(("minus ", "negative ")) else _BEFORE.search(text, max(0, start - 12), start)
     after = _AFTER.match(text, end)
     sign, currency, inner = before.groups() if before else (None, None, None)
     minus = bool(inner and currency) or _is_sign(text, before.start(1 if sign else 3) if before else start, sign or inner)
