@@ -11,10 +11,11 @@ A claim says how directly a text names its answer. Which of several claims count
 
 import re
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
-from tasks.voting.answers.choice.letters import AFTER_BARE, LIST, REFERENCE, is_dressed, letters_of
+from tasks.voting.answers.choice.letters import AFTER_BARE, REFERENCE, is_dressed, letters_of, lists
 from tasks.voting.answers.choice.options import Mention, Options, lower, mentions
 from tasks.voting.answers.choice.target import FILLERS, read_target
 
@@ -65,6 +66,7 @@ _MARKER = re.compile(
     r"|(?:\b(?:answers?|ans|antwort|lösung|respuesta|r[eé]ponse|risposta|resposta|ответ|solution|output|response)\b|答案|正解|选|選"
     r"|\b(?:correct|right|best|better|final|true|remaining|only|proper|appropriate|accurate|suitable|likely|valid|selected|chosen)\s"
     r"(?:option|choice|alternative|selection|letter|pick|conclusion|one|statement)\b|(?<=[\"('])choice\b|\bchoice(?=:)|\boption(?=:)"
+    r"|\b(?P<weak>correct|results?|conclusion|decision|verdict|selection|pick|guess|prediction|final)(?=\s?:)"
     r"|(?:^|(?<=\n))A(?=:\s*\(?[A-Z](?:\)|\.?\s*(?:\n|$))))"
     r"(?:(?P<gap>[^.:=\n?!;#→]{0,60}?)(?:[\"']{0,2}\s{0,3}(?::|=>|=|-{1,2}>|→|⇒)"
     r"|\s-\s"
@@ -74,6 +76,43 @@ _MARKER = re.compile(
     r"|(?P<near>\??\s{1,3})(?=\(?[A-Z](?:\)|[ .:!]{0,3}$|\.\s|\n))"
     r"|(?<=[答正]案)|(?<=[选選])|(?=\s?[是为為]))",
     re.IGNORECASE,
+)
+# How a marker begins.
+_HEADS = (
+    *(
+        "answer",
+        "ans",
+        "antwort",
+        "lösung",
+        "respuesta",
+        "reponse",
+        "réponse",
+        "risposta",
+        "resposta",
+        "ответ",
+        "solution",
+        "output",
+        "response",
+    ),
+    *(
+        "答案",
+        "正解",
+        "选",
+        "選",
+        "correct",
+        "right",
+        "best",
+        "better",
+        "final",
+        "true",
+        "remaining",
+        "only",
+        "proper",
+        "appropriate",
+        "accurate",
+    ),
+    *("suitable", "likely", "valid", "selected", "chosen", "choice", "option", "result", "conclusion", "decision", "verdict", "selection"),
+    *("pick", "guess", "prediction", "a:", "#", "<"),
 )
 _OTHER_THAN_ANSWER = re.compile(r"\b(?:choices|options|answers|wrong|incorrect|false|other|another|possible)\b")
 _OTHER_BEFORE = re.compile(r"\b(?:wrong|incorrect|false|other|another|possible|not)\s\W*$")
@@ -91,10 +130,12 @@ _NEGATED = re.compile(
 )
 _HYPOTHETICAL = re.compile(
     r"\b(?:if|unless|had|were|suppose|assum\w+|pretend)\b.*\b(?:would|could|might|were)\b|\bwould have been\b|\b(?:in that case"
-    r"|otherwise)\b|^\W*(?:suppose|assume|let)\b"
+    r"|otherwise)\b|^\W*(?:suppose|assume|let)\b(?!')"
     r"|\bcorrect if\b|\bif it were\b"
 )
 _IDIOM = re.compile(r"\bif i (?:had|have|were) to (?:guess|choose|pick|select|answer)\b(?: one)?,?")
+_ANOTHER_TOO = re.compile(r"\b(?:so|as) (?:is|are)\s$|\bas well as\s$")
+_TOO = re.compile(r"^\s(?:is|are|would be|could be|may be)\s(?:also|equally)\b|\b(?:right|correct|true),? (?:too|as well)\b")
 _HEDGED_VERB = re.compile(r"could|might|may|was|can\b|seem|appear")
 _HEDGED = re.compile(
     r"\b(?:might|may|could|tempting|tempted|seems?|appears?|whether|perhaps|possible|plausible|almost|nearly|partly|partially|if)\b"
@@ -115,6 +156,7 @@ _CUE = re.compile(
     rf"|match(?:es|ing)?|namely|remain(?:s|ing)|indicates|points to|supports|only|but|yes|choose|chose|pick|picked|select|selected"
     rf"|choosing|selecting|go|going|opt|settle(?: on)?"
     rf"|say|guess(?: is)?|vote|lean(?:ing)?(?: towards?)?|prefer|conclude|mark|believe|think|sure|must be|should be|has to be|makes"
+    rf"|meant|mean|arrive at|end up with|then"
     rf"|(?P<weak>is|are))\b(?:\s(?:that|it's|it is|it))?[,:]?\s{{1,3}}"
     rf"|[∴✓✔✅☑→⇒>]\ufe0f?\s{{0,2}}){_ADVERBS}[\"'(]?$",
     re.IGNORECASE,
@@ -138,7 +180,7 @@ _VERDICT = re.compile(
     r"|\W{0,3}[:=(<-]+\s?(?:this\sis\s)?(?:the\s)?(?:(?P<yes>correct|true|right|yes)|(?P<no>incorrect|wrong|false|no|not\s(?:correct"
     r"|true|right)))\b"
     r"|\W{0,3}(?:(?P<tick>[✓✔✅☑])|(?P<cross>[❌✗✘✕✖]))"
-    r"|\s(?:(?P<holds>holds|fits|works|remains)\b|(?P<out>out)\b)"
+    r"|\s(?:(?P<holds>holds|fits|works|remains|is left|it is(?=\W*$))\b|(?P<out>out)\b)"
 )
 _ANSWERED = re.compile(r"\?\s(?:(?P<yes>yes|yep|correct|right|true)|no|nope|wrong|false)\b")
 _LEADS = re.compile(
@@ -150,15 +192,18 @@ _LEADS = re.compile(
 def claims(text: str, options: Options) -> Claims:
     """What `text` (plain, one segment) claims about the `options`."""
     found = Claims([], {}, -1)
-    low = _IDIOM.sub(lambda match: " " * len(match[0]), lower(text))
+    low = lower(text)
+    if "if i " in low:
+        low = _IDIOM.sub(lambda match: " " * len(match[0]), low)
     texts = mentions(options, low)
     ends = [*(stop.end() for stop in _STOP.finditer(text)), len(text)]
     unread, taken = _marked(text, low, options, texts, ends, found)
     subjects = [one for one in _subjects(text, low, texts, options) if not any(start <= one.start < end for start, end in taken)]
     for subject, following in zip(subjects, [*(one.start for one in subjects[1:]), len(text)], strict=False):
         begin = _begin(ends, subject.start)
-        end = min(ends[bisect_left(ends, subject.end)], following)
-        _judge(subject, low[begin : subject.start], low[subject.end : end], low[subject.end : subject.end + 12], options, found)
+        end = ends[bisect_left(ends, subject.end)]
+        after = low[subject.end : min(end, following)] + ("…" if following < end else "")
+        _judge(subject, low[begin : subject.start], after, low[subject.end : subject.end + 12], options, found)
     return Claims(sorted(found.made, key=lambda claim: claim.place), found.excluded, unread)
 
 
@@ -174,7 +219,7 @@ def _marked(
     """Adds what follows markers; gives the last marker that nothing follows, and the spans of text that have been read."""
     unread, until = -1, 0
     taken: list[tuple[int, int]] = []
-    for marker in _MARKER.finditer(text):
+    for marker in _markers(text, low):
         if marker.start() < until:
             continue
         before = low[_begin(ends, marker.start()) : marker.start()]
@@ -189,7 +234,7 @@ def _marked(
             pass
         elif not target:
             said = low[marker.end() : until].strip(" .\n")
-            unread = marker.start() if said and not marker["near"] and not _NEGATED.match(said) else unread
+            unread = marker.start() if said and not marker["near"] and not marker["weak"] and not _NEGATED.match(said) else unread
             until = marker.end()
         else:
             until = next((split.start() for split in _SPLIT.finditer(text, marker.end(), until)), until)
@@ -197,9 +242,25 @@ def _marked(
                 found.excluded.update({target.letter: marker.start()} if target.letter else {})
             elif not _OF_OTHERS.search(clause + gap):
                 hedged = _HEDGED.search(clause + gap) or _HEDGED_VERB.match(verb)
-                found.made.append(Claim(marker.start(), Weight.HEDGED if hedged else Weight.MARKED, target.letter))
+                letter = None if hedged and re.search(r"\bor\b", low[marker.end() : ends[bisect_left(ends, until)]]) else target.letter
+                found.made.append(Claim(marker.start(), Weight.HEDGED if hedged else Weight.MARKED, letter))
         taken.append((marker.start(), until))
     return unread, taken
+
+
+def _markers(text: str, low: str) -> Iterator[re.Match[str]]:
+    """Where a marker may begin is found by its first word, and only there it is looked for; that is ten times as quick."""
+    heads = {place for word in _HEADS if word in low for place in _places(low, word)}
+    for place in sorted(heads):
+        if marker := _MARKER.match(text, place):
+            yield marker
+
+
+def _places(low: str, word: str) -> Iterator[int]:
+    place = low.find(word)
+    while place >= 0:
+        yield place
+        place = low.find(word, place + 1)
 
 
 def _last_clause(before: str) -> str:
@@ -225,7 +286,7 @@ def _subjects(text: str, low: str, texts: list[Mention], options: Options) -> li
     """Letters and options' texts in order; a letter and the text beside it are one."""
     found = []
     texts = texts.copy()
-    for match in LIST.finditer(text):
+    for match in lists(text):
         start, end = match.span()
         beside = next((one for one in texts if end <= one.start <= end + 4 and not low[end : one.start].strip(" :.,(-\"'")), None)
         letters = letters_of(match[0])
@@ -267,6 +328,9 @@ def _judge(subject: Subject, before: str, after: str, next_to: str, options: Opt
     if verdict == "wrong" or (verdict is None and _DENIED_BEFORE.search(clause)):
         if not options.asks_for_false or verdict is None:
             found.excluded.update(dict.fromkeys(letters, subject.start))
+        return
+    if _ANOTHER_TOO.search(clause) or _TOO.search(rest):
+        found.made.append(Claim(subject.start, Weight.CONCLUDED if verdict == "right" else Weight.HEDGED, None))
         return
     if _OF_OTHERS.search(clause) or _HYPOTHETICAL.search(clause + rest):
         return

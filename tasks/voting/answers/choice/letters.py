@@ -8,12 +8,13 @@ r"""How letters of options are written in a text that is plain already.
 """
 
 import re
+from collections.abc import Iterator
 
 KIND = r"(?i:options?|choices?|answers?|letters?|alternatives?)"
 DRESSED = r"(?:(?<!\w)\([A-Za-z]\)|(?<![\w.(])(?<![.'])[A-Z]\))"
 BARE = r"(?<![\w.'+=*/^(-])(?<![+=*/^] )[A-Z](?![\w'(]|-\B(?! )|-\w|\.\w|\s?[+=*/^])"
 _ITEM = rf"(?:{KIND}[ :]{{1,2}})?(?:{DRESSED}|{BARE}|(?<=(?i:ption|hoice) )[a-z]\b(?!'))"
-LIST = re.compile(rf"{_ITEM}(?:(?:\s?,\s?(?:(?:and|or|nor|&)\s)?|\s?[/&]\s?|\s(?:and|or|nor)\s)(?:not\b)?{_ITEM}){{0,25}}")
+LIST = re.compile(rf"{_ITEM}(?:\s?[,/]\s?{_ITEM}){{0,25}}(?:(?:,\s|\s)?(?:(?:and|or|nor)\s|&\s?){_ITEM}){{0,3}}")
 # What follows a bare letter that is meant as an option.
 AFTER_BARE = re.compile(
     r"\s*(?:$|[.,:;!?\n\])}\"'|<\\(]|-{1,3}(?=\s)|(?:because|since|as|is|was|which|for|and|so|but|not|rather|instead|with|due|in|based"
@@ -22,12 +23,27 @@ AFTER_BARE = re.compile(
 )
 _LETTER = re.compile(r"\(([A-Za-z])\)|(?<![\w'])([A-Za-z])(?![\w'])")
 _KIND = re.compile(KIND)
+_ONE = re.compile(r"(?<!\w)[A-Z](?!\w)|\([a-z]\)|(?<=(?i:ption|hoice) )[a-z]\b")
+_KIND_BEFORE = re.compile(rf"{KIND}[ :]{{1,2}}\(?$")
 # What a letter in brackets or after one of these words names is no option.
 REFERENCE = re.compile(
     r"(?i)\b(?:section|figure|fig\.?|table|part|equation|eq\.?|clause|paragraph|article|panel|step|case|point|row|column|vitamin"
     r"|hepatitis|plan|type|grade"
     r"|class|group|appendix|level|phase|stage|set|event|company|team|line|vertex|angle|blood|schedule|title|dr\.|mrs?\.|prof\.|st\.)\s\W?$"
 )
+
+
+def lists(text: str) -> Iterator[re.Match[str]]:
+    """The lists in a plain `text`. They are looked for where a letter stands, which is ten times as quick as everywhere."""
+    until = 0
+    for one in _ONE.finditer(text):
+        if one.start() < until:
+            continue
+        kind = _KIND_BEFORE.search(text, max(until, one.start() - 16), one.start())
+        start = kind.start() if kind else one.start() - (text[one.start() - 1 : one.start()] == "(")
+        if found := LIST.match(text, start):
+            until = found.end()
+            yield found
 
 
 def letters_of(text: str) -> list[str]:

@@ -94,7 +94,7 @@ def mentions(options: Options, low: str) -> list[Mention]:
             found += [Mention(start, start + len(text), letter) for start in _places(low, text)]
     if any(options.numbers):
         of = {number: letter for letter, number in zip(LETTERS, options.numbers, strict=False) if number is not None}
-        found += [Mention(*match.span(), of[value(match[0])]) for match in _NUMBER.finditer(low) if value(match[0]) in of]
+        found += [Mention(*match.span(), of[number]) for match in _NUMBER.finditer(low) if (number := value(match[0])) in of]
     kept: list[Mention] = []
     for mention in sorted(found, key=lambda one: (one.start, -one.end)):
         if not kept or mention.start >= kept[-1].end:
@@ -117,6 +117,8 @@ def above(text: str) -> str:
 
 def value(number: str) -> str:
     """`"$1,350.50"` → `"1350.5"`."""
+    if number.isdecimal() and not number.startswith("0"):
+        return number
     match = _NUMBER.search(number)
     whole, _, fraction = re.sub(r"[^\d.]", "", match[0] if match else number).partition(".")
     digits = (whole.lstrip("0") or "0") + f".{fraction}".rstrip("0").rstrip(".")

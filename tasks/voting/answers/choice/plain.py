@@ -20,16 +20,17 @@ _CIRCLED = {
     for first in (0x249C, 0x24B6, 0x24D0, 0x1F110, 0x1F130, 0x1F150, 0x1F170)  # ⒜ Ⓐ ⓐ 🄐 🄰 🅐 🅰
     for place, letter in enumerate(_LETTERS)
 }
-_TYPOGRAPHY = str.maketrans("“”„«»‘’`´−–—‐‑\t\r\v\f。、【】「」", '"""""\'\'\'\'-----    .,[][]')
+_TYPOGRAPHY = str.maketrans("“”„«»‘’`´−–—‐‑。、【】「」", '"""""\'\'\'\'-----.,[][]')
 _COMMAND = re.compile(r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:rm|bf|sf|it)|emph|left|right|bf|rm|[lL]arge|quad|[,;!])(?![a-z])")
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{(-?\w{1,20})\}\s*\{(\w{1,20})\}")
 _BOX = re.compile(r"\\f?box(?:ed)?\s*(?=\{)")
 _BOLD_LINE = re.compile(r"^([ *#>-]*)\*\*(\(?[A-Z][.):][^*\n]*)\*\*[ ]*$", re.MULTILINE)
 _TICKED = re.compile(r"^([ *-]*)\[([ xX])\] ", re.MULTILINE)
-_EMPHASIS = re.compile(r"(\*{1,3}|_{1,3}|[\"'])\s*\(?([A-Z])\s*[.:)]{0,2}\s*\1")
+_EMPHASIS = re.compile(r"(\*{1,3}|_{1,3}|[\"'`])\s*\(?([A-Z])\s*[.:)]{0,2}\s*\1")
 _BRACES = re.compile(r"(?<![\w\]])[\[{<]\s*\(?([A-Za-z])\)?[.:]?\s*[\]}>]")
 _MARKS = re.compile(r"\*{1,3}|(?<!\w)_{1,3}|_{1,3}(?!\w)|\$(?!\d)|\\[\[\]()]|\\(?=\$)|```\w*")
-_BLANKS = re.compile(r"[ \u00a0\u2000-\u200a\u202f\u3000]+")
+_BLANKS = re.compile(r" {2,}|[\u00a0\u2000-\u200a\u202f\u3000][ \u00a0\u2000-\u200a\u202f\u3000]*")
+_SIMPLE = re.compile(r"[A-Za-z0-9,.%]*(?: [A-Za-z0-9,.%]+)*")
 _NEXT_TO_IDEOGRAPH = re.compile(r"(?<=[\u3400-\u9fff])(?=[A-Za-z0-9(])|(?<=[A-Za-z0-9)])(?=[\u3400-\u9fff])")
 
 _THOUGHT = re.compile(r"(?is)^.*</(?:think|thinking|thought|reasoning)>")
@@ -40,29 +41,61 @@ _NEXT = re.compile(  # where somebody else speaks, or another question begins
     r"|\nThe following (?:is|are) "
     r"|\n[^\n]{5,500}\? ?\n\s{0,5}(?=\(?A[.):] ?[^\n]{1,300}\n\s{0,5}\(?B[.):])"
 )
+_NEXT_WORDS = (
+    "uestion",
+    "QUESTION",
+    "Q",
+    "Problem",
+    "Exercise",
+    "Human",
+    "ser",
+    "USER",
+    "Instruct",
+    "Input",
+    "<|",
+    "</",
+    "<s",
+    "<e",
+    "<i",
+    "<u",
+    "<E",
+    "INST]",
+    "following",
+    "?\n",
+    "? \n",
+)
 
 
 def plain(text: str) -> str:
     """`text` without markup, typographic variants and invisible characters; the middle of a very long one is left out."""
     if len(text) > 2 * _LONGEST:
         text = f"{text[:_LONGEST]}\n{text[-_LONGEST:]}"
-    text = text.translate(_TYPOGRAPHY).replace("\0", "")
+    if _SIMPLE.fullmatch(text):
+        return text
+    for blank in "\t\r\v\f\0":
+        text = text.replace(blank, " " if blank != "\0" else "")
     if not text.isascii():
+        text = text.translate(_TYPOGRAPHY)
         text = unicodedata.normalize("NFKC", text.translate(_CIRCLED)).translate(_TYPOGRAPHY)
         text = "".join(one for one in text if unicodedata.category(one) not in ("Cf", "Mn"))
         text = _NEXT_TO_IDEOGRAPH.sub(" ", text)
     if "\\" in text:
         text = _COMMAND.sub("", _FRACTION.sub(r"\1/\2", _BOX.sub(" #### ", text)))
-    if "*" in text or "_" in text or '"' in text or "'" in text or "[" in text:
-        text = _TICKED.sub(lambda tick: tick[1] + ("" if tick[2] == " " else "✓ "), _BOLD_LINE.sub(r"\1\2 ✓", text))
+    if "**" in text:
+        text = _BOLD_LINE.sub(r"\1\2 ✓", text)
+    if any(mark in text for mark in "*_`\"'"):
         text = _EMPHASIS.sub(r"(\2)", text)
+    if "[" in text:
+        text = _TICKED.sub(lambda tick: tick[1] + ("" if tick[2] == " " else "✓ "), text)
     if "[" in text or "{" in text or "<" in text:
         text = _BRACES.sub(r"(\1)", text)
-    return _BLANKS.sub(" ", _MARKS.sub("", text))
+    if any(mark in text for mark in "*_$\\`"):
+        text = _MARKS.sub("", text)
+    return _BLANKS.sub(" ", text)
 
 
 def segments(text: str) -> list[str]:
     """The parts of a plain `text` that belong to one question each; a thought before the answer is left out."""
     if "</" in text:
         text = _THOUGHT.sub("", text)
-    return _NEXT.split(text)
+    return _NEXT.split(text) if any(word in text for word in _NEXT_WORDS) else [text]

@@ -21,6 +21,7 @@ from tasks.voting.answers.choice.plain import plain, segments
 
 _REFUSAL = re.compile(
     r"(?i)\b(?:(?:not|un)\s?(?:sure|certain)|do(?:es)?(?:n't| not) know|no idea|unable to|as an ai\b"
+    r"|(?:could|can|would) you (?:please )?(?:clarify|provide|specify|explain)"
     r"|can(?:not|'t| not)(?: be)? (?:answer(?:ed)?|determined?|say|said|tell|told|solved?))[^;:()*\n]{0,60}\W*$"
 )
 _CORRECTION = re.compile(
@@ -42,6 +43,7 @@ _ITEM = re.compile(
 )
 _GOOD = re.compile(r"(?i)(?<!not )\b(?:correct|true|right|yes|the answer|best answer)\b|[✓✔✅☑]")
 _BAD = re.compile(r"(?i)\b(?:incorrect|wrong|false|not|isn't|no|eliminated?|cannot|can't)\b|[❌✗✘✕✖]")
+_CONTRAST = re.compile(r"\b(?:while|whereas|unlike|instead of|rather than|followed by|(?:more|less|better|other) than|(?<=, )not)\b")
 _DENIED = re.compile(r"\b(?:not|never|neither|nor|cannot|unlike|than|instead|if|except|some|many|could|might|may)\b|n't\b")
 
 
@@ -105,7 +107,7 @@ def _is_refusal(text: str, options: Options) -> bool:
 
 def _whole(text: str, options: Options) -> str | None:
     """The option that is all of the text."""
-    if len(text) > 2000:
+    if len(text) > 40 + max(map(len, options.texts), default=0):
         return None
     low = lower(text).strip(" .\n\"'()#!")
     found = mentions(options, low)
@@ -171,13 +173,19 @@ def _last_sentence(text: str, options: Options, question: str) -> str | None:
     sentences = [one for one in re.split(r"(?<=[.!?])\s|\n", text.strip()) if re.search(r"\w", one)]
     if not sentences or sentences[-1].rstrip().endswith("?"):
         return None
+    if len(sentences) > 1 and not re.search(r"[.!)\"']\W*$", sentences[-1]):
+        return None  # cut off
     clauses = [(clause, mentions(options, clause)) for clause in re.split(r";|\bbut\b|=", lower(sentences[-1]))]
     clause, found = next(((clause, found) for clause, found in reversed(clauses) if found), ("", []))
     around = clause
     for one in found:
         around = around[: one.start] + "_" * (one.end - one.start) + around[one.end :]
+    contrast = next((match.start() for match in _CONTRAST.finditer(around) if match.start() > found[0].start), None)
+    if contrast and not _DENIED.search(around[:contrast]):
+        around, found = around[:contrast], [one for one in found if one.start < contrast]
     if _DENIED.search(around) and not options.asks_for_false:
-        return None
+        left = set(LETTERS[: len(options.texts)]) - {one.letter for one in found}
+        return left.pop() if len(left) == 1 and len(options.texts) > 2 else None
     asked = {one.letter for one in mentions(options, lower(question))}
     verb = max((match.end() for match in re.finditer(r"\b(?:is|are|was|were)\b", around)), default=0)
     for letters in (

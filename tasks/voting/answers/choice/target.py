@@ -19,7 +19,7 @@ class Target(NamedTuple):
 
 
 FILLERS = re.compile(
-    r"(?:[\s:,*_\"'`#>=~{\[|-]|\\|\.{2,}|<answer>|[是为為]"
+    r"(?:[\s:,*_\"'`#>=~{\[|]|-+(?=\s)|\\|\.{2,}|<answer>|[是为為]"
     r"|(?:the\s)?(?:final\s|correct\s|best\s|right\s)?(?:answer|option|choice|letter|alternative)s?(?:\s(?:is|would be)\b|\s?:"
     r"|(?=\s{0,4}\(?[A-Za-z]\b|\s?\d|\"))"
     r"|\b(?:therefore|thus|hence|then|clearly|probably|likely|most|definitely|indeed|actually|still|simply|just|obviously|certainly|now"
