@@ -9,6 +9,7 @@ Sampling has no such key: the samples in the lake are themselves the record of w
 """
 
 import asyncio
+import hashlib
 import json
 import logging
 import threading
@@ -197,7 +198,10 @@ def _contents(files: Sequence[str]) -> list[str]:
     for file in files:
         try:
             with fsspec.open(file, "rb") as stream:
-                found.append(fingerprint(stream.read()))
+                digest = hashlib.sha256()
+                for part in iter(lambda stream=stream: stream.read(2**22), b""):  # a file may be larger than memory
+                    digest.update(part)
+                found.append(digest.hexdigest())
         except OSError as error:
             raise UserError(f"{file}: cannot be read: {error.strerror or error}") from error
     return found
