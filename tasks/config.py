@@ -154,9 +154,7 @@ class Import(Settings):
 class Labels(Settings):
     """What an answer counts for, in training and in evaluation."""
 
-    rule: Literal["majority", "at-least", "success-rate"] = (
-        "majority"  # the most frequent answer is right; m samples are; the share that is
-    )
+    rule: Literal["majority", "at-least", "success-rate"] = "majority"  # the most frequent answer is right; m samples are; their share
     at_least: int | None = Field(None, ge=1)  # m, with rule = "at-least"
 
 
