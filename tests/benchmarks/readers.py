@@ -30,7 +30,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.metrics import exact_match_fn
 from lm_eval.filters import build_filter_ensemble
 from math_verify import StringExtractionConfig, parse, verify
-from reading import CHOICE, FILTERS, NUMBER
+from reading import FILTERS, METRIC
 from sympy.parsing import sympy_parser
 from texts import DATA, ROOT
 
@@ -146,8 +146,8 @@ def _lm_eval(name: str) -> Callable[[dict[str, Any]], bool]:
         doc = {"choices": case.get("choices") or []}
         instance = Instance("generate_until", doc, (), 0, resps=[case["text"]])
         build_filter_ensemble(name, [FILTERS[name][case["kind"]], ("take_first", None)]).apply([instance])
-        target, settings = (f"({case['gold']})", CHOICE) if case["kind"] == "choice" else (case["gold"], NUMBER)
-        return bool(exact_match_fn(references=[target], predictions=[instance.filtered_resps[name]], **settings)["exact_match"])
+        target, said = f"({case['gold']})" if case["kind"] == "choice" else case["gold"], instance.filtered_resps[name]
+        return bool(exact_match_fn(references=[target], predictions=[said], **METRIC[case["kind"]])["exact_match"])
 
     return judge
 

@@ -130,8 +130,8 @@ def _invented(order: random.Random, count: int) -> Iterator[tuple[str, str, int]
         boxes, each, given = order.randint(3, 40), order.randint(4, 60), order.randint(1, 11)
         total = boxes * each
         question = (
-            f"{name} has {boxes} boxes with {each} {thing} in each of them. After giving {given} {thing} to a neighbour, {name} finds twice "
-            f"as many {thing} as are left on a shelf. How many {thing} does {name} have in the end?"
+            f"{name} has {boxes} boxes with {each} {thing} in each of them. After giving {given} {thing} to a neighbour, {name} finds "
+            f"twice as many {thing} as are left on a shelf. How many {thing} does {name} have in the end?"
         )
         text = (
             f"In the boxes there are {boxes} * {each} = <<{boxes}*{each}={total}>>{total} {thing}.\nAfter giving some of them away, "
