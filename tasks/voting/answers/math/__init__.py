@@ -35,7 +35,8 @@ _MARKER = re.compile(
     r"(?:[ *_]{0,4}:|[^.\n$\\:=]{0,40}?\s(?:is|are|equals|would be|=))[ *_]{0,4}:?[ *_]{0,4}",
     re.IGNORECASE,
 )
-_DENIED = re.compile(r"(?:not|n't|wrong|incorrect)\s*$", re.IGNORECASE)
+_DENIED = re.compile(r"(?:\bnot|n't|\bwrong|\bincorrect)\s*$", re.IGNORECASE)
+_SAYS_NOTHING = re.compile(r"(?:not|correct|incorrect|right|wrong|verified|unknown|unclear|given|shown|below|above)\b", re.IGNORECASE)
 _BETWEEN_BOXES = re.compile(r"(?:[\s$.,;]|\\[ ,;]|\\q?quad)*(?:\\text\{)?\s*(?:,|and|or|;)?\s*\}?[\s$]*(?:[a-zA-Z](?:_\w)?\s*=\s*)?[\s$]*")
 _FORMULA = re.compile(
     r"\$\$(.{1,1000}?)\$\$|\\\[(.{1,1000}?)\\\]|(?<!\\)\$((?:[^$\n]|(?<=\\)\$){1,1000}?)(?<!\\)\$|\\\((.{1,1000}?)\\\)", re.DOTALL
@@ -44,11 +45,11 @@ _JOINED = re.compile(r"\s*(?:,|and|or|, and|, or)\s*")
 _CONDITION = re.compile(r"\s*,?\s*(?:when|if|since|because|where|for|out of|modulo|than|as)\b")
 _BOLD = re.compile(r"\*\*([^*\n]{1,300})\*\*")
 _SENTENCE_END = re.compile(
-    r"[.!?](?=\s|$|\*)|[,;](?=\s+(?:since|because|which|so|as|where|and we|but|for|if|with|not)\b)|\n|\s(?:because|since|I hope)\b"
+    r"[.!?](?=\s|$|\*)|\*\*(?=[\s.,]|$)"
+    r"|[,;](?=\s+(?:since|because|which|so|as|where|and we|but|for|if|with|not)\b)|\n|\s(?:because|since|I hope)\b"
 )
 _VALUE = re.compile(r".*(?:=(?=\S)|(?:=|\bis|\bare|\bequals?|\bget|\bgives?|\bto|\btotal of|:|≈|→)\s)\s*([^=:≈→\n]{1,200})$")
 _NUMBER = re.compile(r"-?\$?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?%?")
-_MATHEMATICAL = re.compile(r"[-+*/^_=<>()\[\]{}|!.,:;%'\s\d\\$√π∞°×·≤≥±]|\\[a-zA-Z]+")
 
 
 def read(rows: pl.DataFrame) -> pl.Series:
@@ -84,7 +85,7 @@ def _read(text: str, percent: bool, refused: bool) -> str | None:
     written, place = _boxed(text)
     for marker in reversed(list(_MARKER.finditer(text, place))):
         marked = _after(text[marker.end() : marker.end() + LONGEST])
-        if marked and not _DENIED.search(marked) and (written is None or _NUMBER.search(marked)):
+        if marked and not _SAYS_NOTHING.match(marked) and (written is None or _NUMBER.search(marked)):
             written = marked
             break
     if written is None and not refused:
@@ -199,6 +200,8 @@ def _of_formulas(text: str, formulas: list[re.Match[str]]) -> str | None:
 def _value(line: str) -> str | None:
     """What the last "=" or "is" of a line leads to; else its last number."""
     found = _VALUE.match(line)
+    if found and _SAYS_NOTHING.match(found[1]):
+        return None
     numbers = _NUMBER.findall(line)
     if found and (_is_mathematical(found[1]) or numbers == found[1].split()[:1]):
         return found[1]
