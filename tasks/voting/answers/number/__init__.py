@@ -23,24 +23,32 @@ import polars as pl
 from tasks.voting.answers.number.clear import clear
 from tasks.voting.answers.number.ending import answer
 
+_FEW = 100  # texts, which are read one by one before the patterns for whole columns are compiled
+
 
 def read(rows: pl.DataFrame) -> pl.Series:
     """The number that each `text` answers to its `question`, in canonical form; null where there is none."""
-    texts = rows.select(
-        "text", pl.col("question").fill_null(""), cents=pl.col("question").str.contains("cents", literal=True).fill_null(False)
-    ).with_row_index("place")
-    at_once = clear(texts.filter(pl.col("text").is_not_null()))
+    question = pl.col("question").fill_null("")
+    texts = rows.select("text", question, cents=question.str.contains("cents", literal=True)).with_row_index("place")
+    told = texts.filter(pl.col("text").is_not_null())
+    if told.height < _FEW:
+        return _in_order(texts, [_careful(told)])
+    at_once, rest = clear(told)
     found = at_once.select("place", answer=_spelt(at_once["found"]))
-    rest = texts.select("place", "text", "question").filter(pl.col("text").is_not_null()).join(at_once, on="place", how="anti")
-    return texts.select("place").join(pl.concat([found, _careful(rest)]), on="place", how="left", maintain_order="left")["answer"].alias("answer")
+    return _in_order(texts, [found, _careful(rest)])
 
 
 def gold(rows: pl.DataFrame) -> pl.Series:
     """The canonical form of each `gold`, in the unit that its `question` asks for."""
     questions = pl.col("question").fill_null("") if "question" in rows.columns else pl.lit("")
     golds = rows.select(text="gold", question=questions).with_row_index("place")
-    read = _careful(golds.filter(pl.col("text").is_not_null()))
-    return golds.select("place").join(read, on="place", how="left", maintain_order="left")["answer"].alias("gold")
+    return _in_order(golds, [_careful(golds.filter(pl.col("text").is_not_null()))])
+
+
+def _in_order(rows: pl.DataFrame, parts: list[pl.DataFrame]) -> pl.Series:
+    """The answers of all `rows`, null for those (without a text) that are in no part."""
+    empty = rows.filter(pl.col("text").is_null()).select("place", answer=pl.lit(None, pl.String))
+    return pl.concat([*parts, empty]).sort("place")["answer"]
 
 
 def _careful(rows: pl.DataFrame) -> pl.DataFrame:

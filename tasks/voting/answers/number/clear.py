@@ -18,15 +18,20 @@ _TAIL = 32  # characters at the end that hold an announced number
 _LAST_LINE = 300  # characters that hold a last line
 
 _VALUE = r"-?(?:\\?\$)?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,18})(?:\.[0-9]{1,18})?"
-_AT_END = rf"(?:(?:#### |[Tt]he (?:final |correct )?answer is:? |[Aa]nswer: |\nA: )(?:\*\*)?|\\boxed\{{)({_VALUE})\}}?\.?(?:\*\*)?\$?\.?$"
-_STRICT = rf"(?:####|[Tt]he (?:final )?answer is) (?:\*\*)?{_VALUE}(?:\*\*)?(?:\.(?:\s|$)|\n|$)|\\boxed\{{{_VALUE}\}}"
+_AT_END = rf"(?:(?:#### |[Tt]he (?:final |correct )?answer is:? |[Aa]nswer:(?:\*\*)? |\nA: )(?:\*\*)?|\\boxed\{{)({_VALUE})\}}?\.?(?:\*\*)?\$?\.?$"
+_STRICT = rf"(?:####|[Tt]he (?:final )?answer is|[Aa]nswer:(?:\*\*)?) (?:\*\*)?{_VALUE}(?: [a-z]{{2,20}}){{0,3}}(?:\*\*)?(?:\.(?:\s|$)|\n|$)|\\boxed\{{{_VALUE}\}}"
 _RESULT = rf"\n[^\n]*[0-9)a-z>] ?= ?\$?(?:<<[^<>\n]*>>)?(?P<value>{_VALUE})(?: [a-z]+){{0,8}}\.?$"
 _WORDS = r"[ -~--[0-9=;$\\^!?.*]]*"
 _CONCLUSION = (
-    rf"(?:\n|[.!?] )(?:\*\*)?((?:So|Therefore|Thus|Hence|In total|Altogether|Overall|Finally|In conclusion)\b{_WORDS}"
+    rf"(?:\n|[.!?] )(?:\*\*)?(?:So|Therefore|Thus|Hence|In total|Altogether|Overall|Finally|In conclusion)\b({_WORDS}"
     rf" (?:\*\*)?(?P<value>\$?(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]{{1,18}})(?:\.[0-9]{{1,18}})?)(?:\*\*)?%?(?:[ ,]{_WORDS})?\.?(?:\*\*)?)$"
 )
 _UNFINISHED = r"<<[^<>]*$|[^*]\*$|[^-]-$|[+/=(]$|[-+*/=] ?\$$"
+
+_NOT_A_UNIT = (
+    r"[0-9] (?:[a-z]+ )*(?:hundred|thousand|million|billion|trillion|dozens?|half|quarters?|cents?|times|plus|minus|divided|multiplied|so|therefore|giving|leaving|making|which|not|since|because"
+    r"|are|is|was|were|and|then|or|to|per|as|st|nd|rd|th|where)\b"
+)
 
 # A last sentence without a number and without an end, and what makes it none or no matter.
 _FRAGMENT = r"(?:\n|[^rst][.!?] )([A-Z][^0-9.!?:\n]*[a-z,])$"
@@ -62,26 +67,27 @@ _DOUBTFUL = (
 )
 
 
-def clear(rows: pl.DataFrame) -> pl.DataFrame:
-    r"""The rows whose answers are clear.
+def clear(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    r"""Which answers are clear, and what is left.
 
     Args:
-        rows: `place` (any), `text` (String) and `cents` (Boolean: the question asks for cents, so dollars are left to `ending`).
+        rows: `place` (any), `text` (String, no nulls), `cents` (Boolean: the question asks for cents, so dollars are left) and others.
 
     Returns:
-        `place`, and `found`: the number as it is written ("-\$1,250.00"); null where it is clear that there is no answer.
+        Of the clear ones `place` and `found`: the number as it is written ("-\$1,250.00"), null where there clearly is none.
+        The other rows, with all their columns.
     """
     text = pl.col("text")
     at_end = text.str.tail(_TAIL).str.strip_chars_end().str.extract(_AT_END)
     goes_on = pl.any_horizontal(text.str.contains(pattern) for pattern in _MAYBE_ANOTHER)
     rows = rows.with_columns(found=pl.when(~goes_on).then(at_end))
     is_found = pl.col("found").is_not_null() & ~(pl.col("cents") & pl.col("found").str.contains("$", literal=True))
-    first = rows.filter(is_found)
-    rows = _announced(rows.filter(~is_found))
-    second = rows.filter(is_found)
-    third = _concluded(rows.filter(pl.col("last").is_null()))
-    third = third.filter(pl.col("unfinished") | is_found)
-    return pl.concat([part.select("place", "found") for part in (first, second, third)])
+    first, rest = rows.filter(is_found), rows.filter(~is_found)
+    announced = _announced(rest)
+    second = announced.filter(is_found)
+    third = _concluded(announced.filter(pl.col("last").is_null())).filter(pl.col("unfinished") | is_found)
+    later = pl.concat([second.select("place", "found"), third.select("place", "found")])
+    return pl.concat([first.select("place", "found"), later]), rest.join(later, on="place", how="anti")
 
 
 def _announced(rows: pl.DataFrame) -> pl.DataFrame:
@@ -90,19 +96,21 @@ def _announced(rows: pl.DataFrame) -> pl.DataFrame:
     rows = rows.with_columns(text=pl.when(own.str.contains("[0-9]")).then(own).otherwise("text"))
     rows = rows.filter(~pl.col("text").str.contains(_ANOTHER) & ~pl.col("text").str.contains(_CORRECTS))
     last = pl.col("text").str.extract_all(f"{_STRICT}|{_ANNOUNCES}").list.last()
-    return rows.with_columns(last=last).with_columns(found=pl.col("last").str.extract(f"({_VALUE})"))
+    value = pl.when(~pl.col("last").str.contains(_NOT_A_UNIT)).then(pl.col("last").str.extract(f"({_VALUE})"))
+    return rows.with_columns(last=last).with_columns(found=value)
 
 
 def _concluded(rows: pl.DataFrame) -> pl.DataFrame:
     """Those of the `rows`, which announce nothing, that end with a result or a conclusion, or are `unfinished`."""
     rows = rows.filter(~pl.col("text").str.contains(_CHECKS))
-    line = pl.concat_str(pl.lit("\n"), pl.col("text").str.tail(_LAST_LINE)).str.strip_chars_end().str.extract(r"(\n[^\n]*)$")
+    end = pl.concat_str(pl.lit("\n"), pl.col("text").str.tail(_LAST_LINE)).str.strip_chars_end()
+    line = end.str.extract(r"(\n[^\n]*)$")
     whole = line.str.len_bytes() < _LAST_LINE
-    end = pl.col("text").str.tail(_LAST_LINE).str.strip_chars_end()
     fragment = end.str.extract(_FRAGMENT)
     is_cut = ~fragment.str.contains(_IN_WORDS) & (fragment.str.contains(_CONCLUDES) | ~pl.col("text").str.contains(_THEREFORE))
     rows = rows.with_columns(line=pl.when(whole).then(line), unfinished=end.str.contains(_UNFINISHED) | is_cut.fill_null(False))
-    said = pl.col("line").str.extract(_CONCLUSION)
-    is_plain = ~pl.coalesce(said, "line").str.contains(_DOUBTFUL) & ~(pl.col("cents") & pl.col("line").str.contains("$", literal=True))
-    value = pl.coalesce(pl.col("line").str.extract(_RESULT), pl.col("line").str.extract(_CONCLUSION, 2))
+    said = end.str.extract(_CONCLUSION)
+    last = pl.coalesce(said, "line")
+    is_plain = ~last.str.contains(_DOUBTFUL) & ~(pl.col("cents") & last.str.contains("$", literal=True))
+    value = pl.coalesce(end.str.extract(_CONCLUSION, 2), pl.col("line").str.extract(_RESULT))
     return rows.with_columns(found=pl.when(is_plain & ~pl.col("unfinished")).then(value))

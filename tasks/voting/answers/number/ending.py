@@ -52,7 +52,7 @@ _REMARK = re.compile(
 )
 _COMPARISON = re.compile(r"\A\W*(?:this|that|it|which) (?:is|would be|was)\b.*\b(?:more|less|fewer|higher|lower|greater|times|because|since|due to)\b", re.I)
 _ASKS = re.compile(r"\A\W*(?:do|does|did|would|can|could|is|are|have|what|how|which|any|need|want)\b.*\?\W*\Z", re.I)
-_CONCLUDES = re.compile(r"\A\W*(?:so\b|therefore|thus|hence|in total|altogether|in conclusion|finally|overall|total|as a result|consequently|in all\b|this means|that means|\W*final)", re.I)
+_CONCLUDES = re.compile(r"\A\W*(?:so\b|therefore|thus|hence|in total|altogether|in conclusion|finally|overall|total|as a result|consequently|in all\b|this means|that means|final)", re.I)
 _THEN_LEFT = re.compile(r"(?:leaving|which leaves)\b", re.I)
 _WHICH = re.compile(r"which (?:is|rounds)\b", re.I)
 _WHICH_IS = re.compile(rf"which (?:is|rounds)(?: equal| equivalent| the same as| a total of| about| approximately| up| down| off| to| [a-z]+ed)*{_D}*[-$€£]{{0,2}}\d", re.I)
@@ -103,8 +103,8 @@ def _has(text: str, *words: str) -> bool:
 
 def _marked(text: str, want: Asked) -> Choice | None:
     """What is announced as the answer, last."""
-    for start, end, loose in reversed(_markers(text)):
-        after = text[end:]
+    for start, end, loose in reversed(_markers(text)[-20:]):
+        after = text[end : end + 2000]
         if text[start] == BOX:
             after = after.split(END, 1)[0]
         line, _, rest = after.partition("\n")

@@ -130,7 +130,7 @@ def _before(head: str) -> float:
     while len(words) > 1 and words[-1] in _ADVERBS and " ".join(words[-2:]) not in _BEFORE:
         words.pop()
     if words[-1] in ("is", "gives", "makes", "equals", "leaves") and _OPERATION.search(head):
-        return 9.0
+        return 14.0
     return _BEFORE.get(" ".join(words[-2:])) or _BEFORE.get(words[-1], 0.0)
 
 
