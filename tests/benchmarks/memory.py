@@ -3,15 +3,16 @@
     .venv/bin/python tests/benchmarks/memory.py 1000000 10000000      # make bench-readers
 
 Seven models, ten samples of each to each question, sixteen buckets, chunks of 2,000 samples, as in a run with the default settings;
-more generations are more questions. Texts are those of texts.py. Each size is voted on in a process of its own, which says how much
-memory was resident at most (`VmHWM`; `ru_maxrss` would also count the process that started it).
+more generations are more questions. Texts are those of texts.py. Shards are voted on one after the other, and as many at once as the flow
+`refresh` does. Each time is in a process of its own, which says how much memory was resident at most (`VmHWM`; `ru_maxrss` would also
+count the process that started it).
 """
 
 import random
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -19,46 +20,48 @@ import numpy as np
 import polars as pl
 import texts
 
+from flows.refresh import refresh
 from tasks.config import RunFile
 from tasks.lake.buckets import Bucket, buckets
 from tasks.lake.files import Lake, write_table
 from tasks.lake.tables import GENERATIONS, QUERIES
+from tasks.sampling.shards import Shard
+from tasks.steps import vote
 
 K = 10
 RUN = RunFile.model_validate({"models": [{"name": f"model-{number}", "path": "none"} for number in range(7)]})
+SHARDS = [Shard(model.name, "r0", bucket, ("memory",)) for model in RUN.models for bucket in buckets(RUN.sampling.buckets)]
 POOL = 500  # texts of each kind, which take their answers from the questions
 
 
 def main(sizes: list[int]) -> None:
     """Print the memory of each size."""
-    print("| generations | lake, MB | peak memory, MB | of the first | CPU-seconds |\n| ---: | ---: | ---: | ---: | ---: |")  # noqa: T201
-    first = 0.0
+    print("| generations | lake, MB | shards at once | peak memory, MB | of the first size | CPU-seconds |\n|" + " ---: |" * 6)  # noqa: T201
+    first: dict[int, float] = {}
     for wanted in sizes:
         size = wanted // (K * len(RUN.models)) * K * len(RUN.models)
         with tempfile.TemporaryDirectory() as folder:
             queries = _write(Lake(folder), size)
-            files = [file.stat().st_size for file in Path(folder).rglob("*.parquet")]
-            with ProcessPoolExecutor(1, get_context("spawn")) as process:
-                votes, peak, seconds = process.submit(_vote, folder, queries).result()
-        if votes != size // K:
-            raise RuntimeError(f"{votes:,} votes of {size:,} generations")
-        first = first or peak
-        print(f"| {size:,} | {sum(files) / 1e6:,.0f} | {peak:,.0f} | {peak / first:.2f} | {seconds:,.0f} |", flush=True)  # noqa: T201
+            lake = sum(file.stat().st_size for file in Path(folder).rglob("*.parquet")) / 1e6
+            for at_once in (1, min(refresh.task_runner._max_workers, len(SHARDS))):
+                with ProcessPoolExecutor(1, get_context("spawn")) as process:
+                    votes, peak, seconds = process.submit(_vote, folder, queries, at_once).result()
+                if votes != size // K:
+                    raise RuntimeError(f"{votes:,} votes of {size:,} generations")
+                share = peak / first.setdefault(at_once, peak)
+                print(f"| {size:,} | {lake:,.0f} | {at_once} | {peak:,.0f} | {share:.2f} | {seconds:,.0f} |", flush=True)  # noqa: T201
 
 
-def _vote(folder: str, queries: str) -> tuple[int, float, float]:
+def _vote(folder: str, queries: str, at_once: int) -> tuple[int, float, float]:
     """Vote on all shards of the lake; returns how many votes there are, the peak of memory in MB, and CPU-seconds."""
-    from tasks.sampling.shards import Shard
-    from tasks.steps import vote
-
     run = RUN.model_copy(update={"lake": folder})
-    shards = [Shard(model.name, "r0", bucket, ("benchmark",)) for model in run.models for bucket in buckets(run.sampling.buckets)]
     began = time.process_time()
-    for shard in shards:
-        vote.fn(run, shard, [queries])
+    with ThreadPoolExecutor(at_once) as threads:
+        written = list(threads.map(lambda shard: vote.fn(run, shard, [queries])["votes"], SHARDS))
     seconds = time.process_time() - began
     peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return pl.scan_parquet(f"{folder}/votes/**/*.parquet").select(pl.len()).collect().item(), int(peak.split()[1]) / 1000, seconds
+    files = [f"{folder}/{path}" for paths in written for path in paths]
+    return pl.scan_parquet(files).select(pl.len()).collect().item(), int(peak.split()[1]) / 1000, seconds
 
 
 def _write(lake: Lake, size: int) -> str:
