@@ -15,7 +15,7 @@ import polars as pl
 
 from tasks.voting.answers.choice.reading import read_text
 
-_LONG = 8000  # bytes; of longer texts reading.py leaves out the middle
+_LONG = 4000  # bytes; of longer texts reading.py leaves out the middle
 
 _SAID = (  # from the start of a sentence to a letter
     r"\s(?:\*\*)?(?:(?:(?:So|Thus|Therefore|Hence),? [Tt]he|The)"

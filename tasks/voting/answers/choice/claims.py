@@ -10,6 +10,7 @@ A claim says how directly a text names its answer. Which of several claims count
 """
 
 import re
+import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from enum import IntEnum
@@ -61,6 +62,8 @@ class Subject(NamedTuple):
     text_only: bool
 
 
+_MOST = 600  # of more mentions of options the first and the last half count
+_REACH = 300  # characters of a sentence that are looked at before and behind what it is about
 _MARKER = re.compile(
     r"(?P<formal>\#{4}|</?(?:final_)?answer>|\#{1,4}\s?(?:final\s)?answer\s{0,4}\n)"
     r"|(?:\b(?:answers?|ans|antwort|lösung|respuesta|r[eé]ponse|risposta|resposta|ответ|solution|output|response)\b|答案|正解|选|選"
@@ -198,13 +201,20 @@ def claims(text: str, options: Options) -> Claims:
     texts = mentions(options, low)
     ends = [*(stop.end() for stop in _STOP.finditer(text)), len(text)]
     unread, taken = _marked(text, low, options, texts, ends, found)
-    subjects = [one for one in _subjects(text, low, texts, options) if not any(start <= one.start < end for start, end in taken)]
+    subjects = [one for one in _subjects(text, low, texts, options) if not _is_within(taken, one.start)]
+    if len(subjects) > _MOST:
+        subjects = subjects[: _MOST // 2] + subjects[-_MOST // 2 :]
     for subject, following in zip(subjects, [*(one.start for one in subjects[1:]), len(text)], strict=False):
-        begin = _begin(ends, subject.start)
         end = ends[bisect_left(ends, subject.end)]
-        after = low[subject.end : min(end, following)] + ("…" if following < end else "")
-        _judge(subject, low[begin : subject.start], after, low[subject.end : subject.end + 12], options, found)
+        before = low[max(_begin(ends, subject.start), subject.start - _REACH) : subject.start]
+        after = low[subject.end : min(end, following, subject.end + _REACH)] + ("…" if following < end else "")
+        _judge(subject, before, after, low[subject.end : subject.end + 12], options, found)
     return Claims(sorted(found.made, key=lambda claim: claim.place), found.excluded, unread)
+
+
+def _is_within(spans: list[tuple[int, int]], place: int) -> bool:
+    before = bisect_right(spans, (place, sys.maxsize))
+    return before > 0 and place < spans[before - 1][1]
 
 
 def _begin(ends: list[int], place: int) -> int:
@@ -222,7 +232,7 @@ def _marked(
     for marker in _markers(text, low):
         if marker.start() < until:
             continue
-        before = low[_begin(ends, marker.start()) : marker.start()]
+        before = low[max(_begin(ends, marker.start()), marker.start() - _REACH) : marker.start()]
         gap, verb = (marker["gap"] or "").lower(), (marker["verb"] or "").lower()
         if _OTHER_THAN_ANSWER.search(gap) or _OTHER_BEFORE.search(before):
             continue
@@ -278,31 +288,43 @@ def _end_of_target(text: str, marker: re.Match[str], texts: list[Mention], ends:
     end = stop.start() if stop else len(text)
     if stop and _ABBREVIATED.search(text, begin, end):
         end = ends[min(bisect_right(ends, end + 1), len(ends) - 1)]
-    end = next((max(end, one.end) for one in texts if begin <= one.start <= begin + 5), end)
+    end = next((max(end, one.end) for one in _near(texts, begin, begin + 5)), end)
     return min(end, begin + 400)
 
 
 def _subjects(text: str, low: str, texts: list[Mention], options: Options) -> list[Subject]:
     """Letters and options' texts in order; a letter and the text beside it are one."""
     found = []
-    texts = texts.copy()
+    used = set()
+    longest = max(map(len, options.texts), default=0)
     for match in lists(text):
         start, end = match.span()
-        beside = next((one for one in texts if end <= one.start <= end + 4 and not low[end : one.start].strip(" :.,(-\"'")), None)
         letters = letters_of(match[0])
-        inside = next((one for one in texts if one.start <= start and end <= one.end), None)
+        inside = any(end <= one.end for one in _near(texts, start - longest, start))
         if inside or not letters or REFERENCE.search(text, max(0, start - 15), start):
             continue
         dressed = is_dressed(match[0])
+        beside = next((one for one in _near(texts, end, end + 4) if not low[end : one.start].strip(" :.,(-\"'")), None)
         if beside and len(letters) == 1:
-            texts.remove(beside)
+            used.add(beside)
             end, dressed = beside.end, dressed or beside.letter == letters[0]
-        before = next((one for one in texts if 0 <= start - one.end <= 2 and one.letter in letters), None)
+        before = next(
+            (one for one in _near(texts, start - 2 - longest, start) if 0 <= start - one.end <= 2 and one.letter in letters), None
+        )
         if before and dressed:
-            texts.remove(before)
+            used.add(before)
             start = before.start
         found.append(Subject(start, end, letters, dressed, False))
-    return sorted([*found, *(Subject(one.start, one.end, [one.letter], True, True) for one in texts)])
+    return sorted([*found, *(Subject(one.start, one.end, [one.letter], True, True) for one in texts if one not in used)])
+
+
+def _near(texts: list[Mention], first: int, last: int) -> list[Mention]:
+    """The options' texts that begin between two places."""
+    return texts[bisect_left(texts, first, key=_start) : bisect_right(texts, last, key=_start)]
+
+
+def _start(mention: Mention) -> int:
+    return mention.start
 
 
 def _judge(subject: Subject, before: str, after: str, next_to: str, options: Options, found: Claims) -> None:
@@ -340,7 +362,7 @@ def _judge(subject: Subject, before: str, after: str, next_to: str, options: Opt
         found.made.append(Claim(subject.start, Weight.HEDGED, one))
     elif _is_concluded(subject, clause, rest, next_to) and not _NEGATED.search(clause):
         found.made.append(Claim(subject.start, Weight.HEDGED if _HEDGED.search(clause) else Weight.CONCLUDED, one))
-    elif subject.dressed and not subject.text_only and len(letters) == 1:
+    elif not subject.text_only and len(letters) == 1 and (subject.dressed or not (clause + rest).strip(" .!\n")):
         found.made.append(Claim(subject.start, Weight.MENTIONED, one))
 
 
@@ -367,7 +389,7 @@ def _verdict(subject: Subject, clause: str, rest: str) -> str | None:
 def _is_concluded(subject: Subject, clause: str, rest: str, next_to: str) -> bool:
     """Whether a subject stands where a conclusion does: after "so", "I choose", or as all that a sentence says."""
     ends = not rest.strip(" .,:;!?\"')(\n")
-    if ends and _LEADS.fullmatch(clause):
+    if ends and not subject.text_only and clause.strip() and _LEADS.fullmatch(clause):
         return True
     cue = _CUE.search(clause)
     if not cue:

@@ -12,7 +12,7 @@ import re
 import unicodedata
 
 # Of a longer text the start and the end are read, where answers stand.
-_LONGEST = 8_000  # characters of each
+_LONGEST = 4_000  # characters of each
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _CIRCLED = {
@@ -68,8 +68,7 @@ _NEXT_WORDS = (
 
 def plain(text: str) -> str:
     """`text` without markup, typographic variants and invisible characters; the middle of a very long one is left out."""
-    if len(text) > 2 * _LONGEST:
-        text = f"{text[:_LONGEST]}\n{text[-_LONGEST:]}"
+    text = _ends(text)
     if _SIMPLE.fullmatch(text):
         return text
     for blank in "\t\r\v\f\0":
@@ -78,7 +77,7 @@ def plain(text: str) -> str:
         text = text.translate(_TYPOGRAPHY)
         text = unicodedata.normalize("NFKC", text.translate(_CIRCLED)).translate(_TYPOGRAPHY)
         text = "".join(one for one in text if unicodedata.category(one) not in ("Cf", "Mn"))
-        text = _NEXT_TO_IDEOGRAPH.sub(" ", text)
+        text = _NEXT_TO_IDEOGRAPH.sub(" ", _ends(text))  # of one character there may be many now
     if "\\" in text:
         text = _COMMAND.sub("", _FRACTION.sub(r"\1/\2", _BOX.sub(" #### ", text)))
     if "**" in text:
@@ -92,6 +91,10 @@ def plain(text: str) -> str:
     if any(mark in text for mark in "*_$\\`"):
         text = _MARKS.sub("", text)
     return _BLANKS.sub(" ", text)
+
+
+def _ends(text: str) -> str:
+    return text if len(text) <= 2 * _LONGEST else f"{text[:_LONGEST]}\n{text[-_LONGEST:]}"
 
 
 def segments(text: str) -> list[str]:

@@ -76,7 +76,7 @@ def _decide(text: str, made: list[Claim], found: Claims, leading: str | None, op
         if later and (last.letter is None or _CORRECTION.search(text, last.place, later[-1].place)):
             return later[-1].letter
         return last.letter
-    if leading and leading not in found.excluded:
+    if leading and leading not in found.excluded and not _is_refusal(text, options):
         later = [claim for claim in concluded if claim.letter and claim.letter != leading]
         if not (later and _CORRECTION.search(text, 0, later[-1].place)):
             return leading
@@ -96,7 +96,7 @@ def _decide(text: str, made: list[Claim], found: Claims, leading: str | None, op
     ]
     if loose:
         return loose[-1].letter
-    return _last_sentence(text, options, question) if found.unread < 0 else None
+    return (_leading_text(text, options) or _last_sentence(text, options, question)) if found.unread < 0 else None
 
 
 def _is_refusal(text: str, options: Options) -> bool:
@@ -127,6 +127,11 @@ def _leading(text: str, options: Options) -> str | None:
     if match := _LEADING_NUMBER.match(text):
         place = int(match[1]) - 1
         return LETTERS[place] if 0 <= place < len(options.texts) and match[1] not in options.numbers else None
+    return None
+
+
+def _leading_text(text: str, options: Options) -> str | None:
+    """The option whose text is how a text begins: "Yes, because …"."""
     first = re.split(r"(?<=[.!?])\s|\n", text.strip(), maxsplit=1)[0]
     found = mentions(options, lower(first))
     begins = len(found) == 1 and not first[: found[0].start].strip("\"'(# ")

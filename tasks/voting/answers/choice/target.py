@@ -42,6 +42,8 @@ def read_target(target: str, options: Options) -> Target | None:
     """The answer at the start of `target`, which ends with its sentence; None where there is none."""
     filler = FILLERS.match(target)
     target = target[filler.end() :] if filler else target
+    if target.startswith("( "):
+        return None  # the letter did not come
     low = lower(target)
     texts = mentions(options, low)
     to_text = _TO_TEXT.match(low)
