@@ -65,7 +65,7 @@ def main() -> None:
     wrong = [(compared["truth"] != compared[column]).sum() for column in ("right", "theirs")]
     print(f"ratio {rates[0] / rates[1]:.0f}; other labels: {other.height} of {subset.height}")  # noqa: T201
     print(f"labels against what the table was made with: {wrong[0]} of ours are wrong, {wrong[1]} of math-verify's")  # noqa: T201
-    for text, gold, ours_right, truth in other.unique("text").select("text", "gold", "right", "truth").head(12).iter_rows():
+    for text, gold, ours_right, truth in other.unique("text").select("text", "gold", "right", "truth").sort("text").head(4).iter_rows():
         print(f"    ours {ours_right}, truth {truth}, gold {gold!r}: …{text[-70:]!r}")  # noqa: T201
 
 

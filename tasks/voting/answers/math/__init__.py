@@ -48,7 +48,12 @@ _SENTENCE_END = re.compile(
     r"[.!?](?=\s|$|\*)|\*\*(?=[\s.,]|$)"
     r"|[,;](?=\s+(?:since|because|which|so|as|where|and we|but|for|if|with|not)\b)|\n|\s(?:because|since|I hope)\b"
 )
-_VALUE = re.compile(r".*(?:=(?=\S)|(?:=|\bis|\bare|\bequals?|\bget|\bgives?|\bto|\btotal of|:|≈|→)\s)\s*([^=:≈→\n]{1,200})$")
+_VALUE = re.compile(
+    r".*(?:=(?=\S)|(?:=|\bis|\bare|\bequals?(?: to)?|\bget|\bgives?|\b(?:comes|simplifies|reduces|evaluates) to|\btotal of|:|≈|→)\s)"
+    r"\s*([^=:≈→\n]{1,200})$"
+)
+_ASSIGNMENT = r"[a-zA-Z]\s*=\s*[^\s,=]+"
+_ASSIGNED = re.compile(rf"\b{_ASSIGNMENT}(?:\s*(?:,|or|and|, and|, or)\s*{_ASSIGNMENT})+$")
 _NUMBER = re.compile(r"-?\$?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?%?")
 
 
@@ -142,11 +147,12 @@ def _after(text: str) -> str | None:
         rest = re.match(r"\s*(%|percent|\\%|[a-z]+(?:\^\d)?(?=\s*[.\n]|$))", text[at:])
         return ", ".join(formulas) + (f" {rest[1]}" if rest and len(formulas) == 1 else "")
     sentence = _SENTENCE_END.split(text, maxsplit=1)[0].strip(" *_:")
-    if option := re.match(r"\([A-J]\)(?=\s)", sentence):
+    if option := re.match(r"\(?[A-J]\)(?=\s)", sentence):
         return option[0]
     formula = _FORMULA.search(text[: len(sentence) + LONGEST]) if "$" in sentence or "\\(" in sentence else None
     if formula and formula.start() < len(sentence):
         return _inner(formula)
+    sentence = re.sub(r"(?<=[\d}])\s+\((?:[A-J]|[a-z]{2,} [^()]*)\)$", "", sentence)
     plain = re.sub(r"^(?:approximately|about|therefore|simply|just|equal to|exactly)\s+", "", sentence)
     if not _is_mathematical(plain) and (len(plain.split()) > _WORDS or re.match(r"(?:the|that|a|an|we|she|he|it)\b", plain, re.IGNORECASE)):
         return None
@@ -184,9 +190,10 @@ def _unmarked(text: str) -> str | None:
 
 def _of_formulas(text: str, formulas: list[re.Match[str]]) -> str | None:
     """`$x = 1$ and $x = 2$`: both. `$x$ equals 5`: what is said of the formula. `not $5$`: nothing."""
-    said = _VALUE.match(text[formulas[-1].end() :].strip(" .\n"))
-    if said and _is_mathematical(said[1]):
-        return said[1]
+    rest = text[formulas[-1].end() :].strip(" .\n")
+    said = _VALUE.match(rest)
+    if said and (_is_mathematical(said[1]) or _NUMBER.match(said[1])):
+        return _value(rest)
     while len(formulas) > 1 and _CONDITION.match(text[formulas[-2].end() : formulas[-1].start()]):
         formulas = formulas[:-1]
     found = [_inner(formulas[-1])]
@@ -199,6 +206,8 @@ def _of_formulas(text: str, formulas: list[re.Match[str]]) -> str | None:
 
 def _value(line: str) -> str | None:
     """What the last "=" or "is" of a line leads to; else its last number."""
+    if assigned := _ASSIGNED.search(line):
+        return assigned[0]
     found = _VALUE.match(line)
     if found and _SAYS_NOTHING.match(found[1]):
         return None

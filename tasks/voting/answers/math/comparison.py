@@ -25,7 +25,8 @@ from tasks.voting.answers.math.relations import SYMBOL, interval, relation, same
 from tasks.voting.answers.math.values import Value, close, is_simple_constant, values
 
 _OPEN, _CLOSE = "([{", ")]}"
-_MEASURED = re.compile(r"(.*?)(?:(%)|\\text\{([^{}]*)\}|_(\d+))?", re.DOTALL)
+_MEASURED = re.compile(r"(.*?)(%)?(?:\\text\{([^{}]*)\})?", re.DOTALL)
+_BASED = re.compile(r"(\d+|[0-9A-F]{2,})_\d+")
 _ROUNDED = re.compile(r"-?\d*\.(\d{6,15})")
 _DECIMAL = re.compile(r"-?\d+(?:\.\d+)?")
 _MATRIX = re.compile(r"\\begin\{matrix\}(.*)\\end\{matrix\}", re.DOTALL)
@@ -140,19 +141,28 @@ def _same_cells(left: str, right: str, same: Callable[[str, str], bool]) -> bool
 
 def _same_measured(left: str, right: str) -> bool:
     """Expressions, perhaps with a unit, percent, or the base of a number: if only one has it, the other left it out."""
-    (ours, *our_marks), (theirs, *their_marks) = (_MEASURED.fullmatch(answer).groups() for answer in (left, right))  # type: ignore[union-attr]
-    percents = our_marks[0], their_marks[0]
-    if any(a and b and a != b for a, b in zip(our_marks, their_marks, strict=True)):
+    if _BASED.fullmatch(left) or _BASED.fullmatch(right):  # digits in a base are no decimal number
+        return _same_digits(left, right)
+    (ours, percent, unit), (theirs, other_percent, other_unit) = (_MEASURED.fullmatch(answer).groups() for answer in (left, right))  # type: ignore[union-attr]
+    if unit and other_unit and unit != other_unit:
         return False
-    if our_marks[2] or their_marks[2]:  # digits in a base are no decimal number
-        return ours == theirs
-    if _same_expressions(ours, theirs):
+    if _same_expressions(ours, theirs) or _without_text(left) == _without_text(right):
         return True
-    if any(percents) and not all(percents):
-        number, other = (ours, theirs) if percents[0] else (theirs, ours)
+    if bool(percent) != bool(other_percent):
+        number, other = (ours, theirs) if percent else (theirs, ours)
         worth, plain = values(number), values(other)
         return bool(worth and plain and isinstance(worth[0], Fraction) and close(worth[0] / 100, plain[0]))
     return False
+
+
+def _same_digits(left: str, right: str) -> bool:
+    """`1011_2` and `1011`; not `1011_2` and `1011_3`."""
+    return not (_BASED.fullmatch(left) and _BASED.fullmatch(right)) and left.split("_", maxsplit=1)[0] == right.split("_", maxsplit=1)[0]
+
+
+def _without_text(answer: str) -> str:
+    r"""`4\text{m}` → `4m`, which somebody may have written for it."""
+    return re.sub(r"\\text\{([^{}]*)\}", r"\1", answer)
 
 
 def _same_expressions(left: str, right: str) -> bool:

@@ -74,7 +74,7 @@ _REWRITTEN: list[tuple[re.Pattern[str], str]] = [
         (r"\\(?:cdot|times|ast)(?![a-zA-Z])|\*(?!\*)", r"\\cdot "),
         (r"\\leq?(?:slant)?(?![a-zA-Z])|<=", r"\\le "),
         (r"\\geq?(?:slant)?(?![a-zA-Z])|>=", r"\\ge "),
-        (r"\\neq?(?![a-zA-Z])|!=", r"\\ne "),
+        (r"\\neq?(?![a-zA-Z])|\\not\s*=|!=", r"\\ne "),
         (r"\\lt(?![a-zA-Z])", "<"),
         (r"\\gt(?![a-zA-Z])", ">"),
         (r"\\[lr]?vert(?![a-zA-Z])|\\mid(?![a-zA-Z])", "|"),

@@ -26,6 +26,7 @@ def in_words(text: str) -> str | None:
     """The canonical spelling of `text`, in one notation, where it is words; else null."""
     is_text = text.startswith("\\text{")
     words = " ".join(re.sub(r"\\text\{([^{}]*)\}", r" \1 ", text).lower().split()).strip(" .,:;()\"'")
+    words = re.sub(r"^(?:a|an|the) (?=[a-z]{2})", "", words)
     if words == "dne":
         return _PHRASES[words]
     if not re.fullmatch(r"[a-z][a-z0-9'’ ,.-]*", words) or (not is_text and not is_word(words)):

@@ -42,23 +42,22 @@ def _comparison() -> Callable[[str, str], bool]:
     import logging
 
     import sympy
-    from math_verify.grader import should_treat_as_complex, verify
+    from math_verify.grader import verify
     from math_verify.parser import latex2sympy
 
     logging.disable()
     known = {"e": sympy.E, "i": sympy.I}
 
     @functools.lru_cache(maxsize=_PARSED)
-    def parsed(text: str, is_complex: bool) -> object:
-        expression = latex2sympy(text, is_real=not is_complex, convert_degrees=False, normalization_config=None)
-        # To its parser e and i are letters.
-        return expression.xreplace({symbol: known[symbol.name] for symbol in expression.free_symbols if symbol.name in known})
+    def parsed(text: str) -> object:
+        expression = latex2sympy(text, is_real=True, convert_degrees=False, normalization_config=None)
+        # To its parser e and i are letters. Whether two agree at negative numbers, too, has been tried before.
+        meant = {one: known.get(one.name, sympy.Symbol(one.name, positive=True)) for one in expression.free_symbols}
+        return expression.xreplace(meant)
 
     def same(left: str, right: str) -> bool:
-        # Symbols of one are real and of the other are not, unless both are read alike.
-        is_complex = should_treat_as_complex(left) or should_treat_as_complex(right)
         try:
-            pair = parsed(left, is_complex), parsed(right, is_complex)
+            pair = parsed(left), parsed(right)
             # Which of the two is gold makes a difference to math-verify, and none to us.
             return bool(verify(*pair, timeout_seconds=None) or verify(*pair[::-1], timeout_seconds=None))
         except Exception:  # sympy raises whatever it likes
