@@ -109,8 +109,16 @@ def spellings(value: Fraction) -> list[str]:
     """Ways to write a value."""
     written = []
     if value.denominator == 1:
-        written += [f"{value.numerator:,}", f"{value.numerator}.00", f"{value.numerator:,}".replace("-", "−"), str(value).translate(FULLWIDTH)]
-        written += [f"{value.numerator}e0", f"{value.numerator:,}".replace(",", "{,}"), f"{value.numerator * 3}/3"]
+        grouped = f"{value.numerator:,}"
+        written += [
+            grouped,
+            f"{value}.00",
+            f"{value}e0",
+            grouped.replace("-", "−"),
+            grouped.replace(",", "{,}"),
+            str(value).translate(FULLWIDTH),
+        ]
+        written += [f"{value.numerator * 3}/3"]
     elif 1000 % value.denominator == 0:
         decimal = f"{float(value):.3f}"
         written += [decimal, decimal + "0", decimal.replace(".", "．").translate(FULLWIDTH)]
@@ -158,14 +166,84 @@ def test_a_number_is_read_by_value_however_it_is_written(value: Decimal, sentenc
 # Pieces of which texts are made that could be read in two ways.
 PIECES = st.sampled_from(
     (
-        "#### ", "The answer is ", "the final answer is ", "Answer: ", "\nA: ", "\\boxed{", "}", "**", "$", "\\$", " 18", "18", "-7", "1,250", "2.50", "3/4", "007", "%", " = ", "=",
-        "<<9*2=18>>", "<<9*2=", " + ", " - ", "-", " * ", ". ", ".", "\n", "\n\n", ", so ", "So, she makes ", "Therefore, ", "Thus ", " eggs", " each", " cents", " dollars", " million",
-        " dozen", " hours", " and ", " and a half", "Note that ", "This is ", " more than ", "Wait, ", "Sorry, ", "Question: ", "\nQ: ", "\nHuman: Hi", "</s>", "To check: ", "Check: ", " since ",
-        " because ", "(", ")", " in ", "3rd", "x", "\\n", "- ", "1. ", "I am not sure", "She sells ", " for ", ":", "?", "!", "\\frac{1}{2}", "^2", "½", "−", "٣", "Mr. ", "If ", "then ",
-        ", which is ", " of the ", "step ", "no ", "ten ", " is ", "Total: ",
+        *(
+            "#### ",
+            "The answer is ",
+            "the final answer is ",
+            "Answer: ",
+            "\nA: ",
+            "\\boxed{",
+            "}",
+            "**",
+            "$",
+            "\\$",
+            " 18",
+            "18",
+            "-7",
+            "1,250",
+        ),
+        *(
+            "2.50",
+            "3/4",
+            "007",
+            "%",
+            " = ",
+            "=",
+            "<<9*2=18>>",
+            "<<9*2=",
+            " + ",
+            " - ",
+            "-",
+            " * ",
+            ". ",
+            ".",
+            "\n",
+            "\n\n",
+            ", so ",
+            "?",
+            "!",
+        ),
+        *(
+            "So, she makes ",
+            "Therefore, ",
+            "Thus ",
+            " eggs",
+            " each",
+            " cents",
+            " dollars",
+            " million",
+            " dozen",
+            " hours",
+            " and ",
+            " is ",
+        ),
+        *(" and a half", "Note that ", "This is ", " more than ", "Wait, ", "Sorry, ", "Question: ", "\nQ: ", "\nHuman: Hi", "</s>", "- "),
+        *(
+            "To check: ",
+            "Check: ",
+            " since ",
+            " because ",
+            "(",
+            ")",
+            " in ",
+            "3rd",
+            "x",
+            "\\n",
+            "1. ",
+            "I am not sure",
+            "She sells ",
+            " for ",
+        ),
+        *(":", "\\frac{1}{2}", "^2", "½", "−", "٣", "Mr. ", "If ", "then ", ", which is ", " of the ", "step ", "no ", "ten ", "Total: "),
     )
-)  # fmt: skip
-QUESTIONS = ("", "How many eggs are left?", "How many cents does it cost?", "How much does she make, in dollars?", "How many more minutes does it take?")
+)
+QUESTIONS = (
+    "",
+    "How many eggs are left?",
+    "How many cents does it cost?",
+    "How much does she make, in dollars?",
+    "How many more minutes does it take?",
+)
 
 
 @settings(max_examples=400)
@@ -176,7 +254,15 @@ def test_what_is_clear_at_once_is_what_a_careful_reading_gives(texts: list[str],
 
 
 def test_most_texts_that_announce_their_answer_are_clear_at_once() -> None:
-    texts = ("#### 18", "The answer is $18.", r"so $\boxed{18}$.", "A line.\nA: 18", "**Answer:** 18", "#### 18\n\nThat is 5 more.", "Therefore, she makes $18 a day.")
+    texts = (
+        "#### 18",
+        "The answer is $18.",
+        r"so $\boxed{18}$.",
+        "A line.\nA: 18",
+        "**Answer:** 18",
+        "#### 18\n\nThat is 5 more.",
+        "Therefore, she makes $18 a day.",
+    )
     rows = pl.DataFrame({"text": [PADDING + text for text in texts]}).with_row_index("place").with_columns(cents=pl.lit(False))
     found, left = clear(rows)
     assert left.is_empty() and found["found"].str.contains("18").all()

@@ -13,7 +13,8 @@ _TAIL = 80  # characters
 _REFUSAL = (
     r"(?i)\b(?:(?:not|un)\s?(?:sure|certain)|do(?:es)?(?:n['’]t| not) know|no idea"
     r"|can(?:not|['’]t| not)(?: be)? (?:answer(?:ed)?|determined?|say|said|tell|told|solved?)"
-    r"|(?:not|n['’]t) (?:have |provide |given? )?enough information|insufficient information|impossible to (?:answer|determine|say|tell|know))"
+    r"|(?:not|n['’]t) (?:have |provide |given? )?enough information|insufficient information"
+    r"|impossible to (?:answer|determine|say|tell|know))"
     r"[^.,;:()*\n0-9]{0,40}[.!\s]*$"
 )
 

@@ -62,7 +62,8 @@ def _spelt(found: pl.Series) -> pl.Series:
     """`"-$007.50"` → `"-7.5"`, for numbers that are written in digits."""
     distinct = found.drop_nulls().unique()
     digits = pl.col("found").str.replace_many(["\\", "$", ",", "-"], ["", "", "", ""])
-    digits = pl.when(digits.str.contains(".", literal=True)).then(digits.str.strip_chars_end("0").str.strip_chars_end(".")).otherwise(digits)
+    shortened = digits.str.strip_chars_end("0").str.strip_chars_end(".")
+    digits = pl.when(digits.str.contains(".", literal=True)).then(shortened).otherwise(digits)
     digits = digits.str.strip_chars_start("0")
     value = pl.when((digits == "") | digits.str.starts_with(".")).then(pl.concat_str(pl.lit("0"), digits)).otherwise(digits)
     minus = pl.col("found").str.contains("-", literal=True) & (value != "0")

@@ -1,15 +1,15 @@
 """What a question asks for, as far as it helps to tell its answer from other numbers.
 
-    "She sells 9 eggs at $2 each. How much does she make?"   →  kind "money", units {"dollar"}
-    "How many more eggs than hens are there?"                →  units {"egg"}, compares
-    "At what time does it arrive?"                           →  kind "clock"
+"She sells 9 eggs at $2 each. How much does she make?"   →  kind "money", units {"dollar"}
+"How many more eggs than hens are there?"                →  units {"egg"}, compares
+"At what time does it arrive?"                           →  kind "clock"
 """
 
 import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from tasks.voting.answers.number.plain import plain
+from tasks.voting.answers.number.plain import plain, words
 from tasks.voting.answers.number.values import canonical
 
 
@@ -27,28 +27,44 @@ class Asked(NamedTuple):
 
 _MANY = re.compile(r"\b(?:how many|(?:total |whole )?(?:number|amount) of|how much)\s+((?:[\w'$-]+\s*){1,6})", re.IGNORECASE)
 _IN = re.compile(
-    r"\bin (?:terms of )?(?:total )?(dollars|cents|minutes|hours|seconds|days|weeks|months|years|miles|feet|foot|inches|meters|pounds|ounces|grams|kilograms"
-    r"|kilometers|kilos|liters|gallons|square \w+|cubic \w+)\b",
+    r"\bin (?:terms of )?(?:total )?(dollars|cents|minutes|hours|seconds|days|weeks|months|years|miles|feet|foot|inches|meters|pounds"
+    r"|ounces|grams|kilograms|kilometers|kilos|liters|gallons|square \w+|cubic \w+)\b",
     re.IGNORECASE,
 )
-_STOP = frozenset(
-    "are is was were did does do will would can could should must has have had be been being am if when in of on at for to from per a an the his her their its "
-    "my your our he she they it we you i there than that who which and or both left remaining altogether total each every after before still "
-    "more less fewer additional extra other whole full different combined in-total".split()
-)
-_SKIP = frozenset("more less fewer additional extra other whole full different total of the his her their combined".split())
 _MONEY = re.compile(
-    r"\b(?:money|dollars?|cents?|costs?|prices?|priced?|values?|totals?|pay|paid|spend|spent|earn(?:ed|s|ings)?|profit|bill|salary|wages?|worth|owe[sd]?|"
-    r"charged?|savings?|saved?|savings|revenue|income|budget|change|make|made|expenses?|fees?|tax|tip|raised?|balance|debt)\b",
+    r"\b(?:money|dollars?|cents?|costs?|prices?|priced?|values?|totals?|pay|paid|spend|spent|earn(?:ed|s|ings)?|profit|bill|salary|wages?|worth"
+    r"|owe[sd]?|charged?|savings?|saved?|revenue|income|budget|change|make|made|expenses?|fees?|tax|tip|raised?|balance|debt)\b",
     re.IGNORECASE,
 )
-_AMOUNTS = frozenset("money profit cost price salary income revenue change cash spending tip rent interest savings amount".split())
-_OTHER = {
-    "how long": "minute hour day week month year second", "how old": "year", " age": "year", "how far": "mile kilometer km meter foot yard block",
-    "distance": "mile kilometer km meter foot yard", "how tall": "inch foot cm meter", "how high": "inch foot meter", "weigh": "pound kilogram kg ounce gram ton lb",
-    "how much time": "minute hour day second", "how much longer": "minute hour day week month year inch foot", "how fast": "mile mph", "how heavy": "pound kg",
-    "how much water": "gallon liter ounce cup", "what year": "", "area": "square", "perimeter": "foot inch meter",
-}  # fmt: skip
+_NO_UNIT = re.compile(r"(?:more|less|money|did|does|do|will|would|is|are|has|was|can|should|in)\b", re.IGNORECASE)  # "how much does …"
+_PERCENT = re.compile(r"\b(?:what|how many|calculate|find|which)\b[^,]*(?:percent|(?<!\d)%)")
+_COMPARES = re.compile(r"\b(?:more|less|fewer|times|longer|older|younger|taller|heavier|faster|difference|cheaper)\b")
+_EACH = re.compile(r"\b(?:each|every|per|apiece|an? (?:hour|day|week|month|year|minute|pound|piece))\b")
+_SCALE = re.compile(r"(?:how many(?: more)?|in) (dozen|million|thousand|hundred|billion)s?\b")
+
+_AMOUNTS = words("money profit cost price salary income revenue change cash spending tip rent interest savings amount")
+_SKIPPED = words("more less fewer additional extra other whole full different total of the his her their combined")
+_NO_NOUN = words(
+    """are is was were did does do will would can could should must has have had be been being am if when in on at for to from per a an its
+    my your our he she they it we you i there than that who which and or both left remaining altogether each every after before still"""
+)
+_UNITS = {  # of what is asked for without a unit
+    "how long": words("minute hour day week month year second"),
+    "how much time": words("minute hour day second"),
+    "how much longer": words("minute hour day week month year inch foot"),
+    "how old": words("year"),
+    " age": words("year"),
+    "how far": words("mile kilometer km meter foot yard block"),
+    "distance": words("mile kilometer km meter foot yard"),
+    "how tall": words("inch foot cm meter"),
+    "how high": words("inch foot meter"),
+    "perimeter": words("foot inch meter"),
+    "area": words("square"),
+    "weigh": words("pound kilogram kg ounce gram ton lb"),
+    "how heavy": words("pound kg"),
+    "how fast": words("mile mph"),
+    "how much water": words("gallon liter ounce cup"),
+}
 
 
 @lru_cache(maxsize=10_000)
@@ -60,27 +76,30 @@ def asked(question: str) -> Asked:
     low = sentence.lower()
     units: set[str] = set()
     for match in _MANY.finditer(sentence):
-        if match[0][:8].lower() == "how much" and re.match(r"(?:more|less|money|did|does|do|will|would|is|are|has|was|can|should|in)\b", match[1], re.I):
-            continue
-        units |= _nouns(match[1])
-    explicit = {stem(match[1].split()[0]) for match in _IN.finditer(sentence)}
-    for cue, words in _OTHER.items():
+        if match[0][:8].lower() != "how much" or not _NO_UNIT.match(match[1]):
+            units |= _nouns(match[1])
+    for cue, usual in _UNITS.items():
         if cue in low:
-            units |= set(words.split())
-    currency = bool(re.search(r"[$€£¢]|\bdollar|\bcents?\b|\beuros?\b", text))
-    money = currency and (bool(units & _AMOUNTS) or (not units and bool(_MONEY.search(sentence) or "how much" in low)))
-    units = explicit or units
+            units |= usual
+    currency = re.search(r"[$€£¢]|\bdollar|\bcents?\b|\beuros?\b", text)
+    money = bool(currency) and (bool(units & _AMOUNTS) or (not units and bool(_MONEY.search(sentence) or "how much" in low)))
+    explicit = {stem(match[1].split()[0]) for match in _IN.finditer(sentence)}
+    units = explicit or (units | {"dollar"} if money else units)
     kind = "money" if money or units & {"dollar", "cent", "euro"} else ""
-    if re.search(r"\b(?:percent|percentage)\b|%", sentence) and re.search(r"\b(?:what|how many|calculate|find|which)\b[^,]*(?:percent|(?<!\d)%)", low):
+    if _PERCENT.search(low):
         kind = "percent"
     if re.search(r"\b(?:what|which) time\b|^\s*when\b|\bwhat hour\b", low):
         kind = "clock"
-    if money and not explicit:
-        units |= {"dollar"}
-    scale = match[1] if (match := re.search(r"(?:how many(?: more)?|in) (dozens?|millions?|thousands?|hundreds?|billions?)\b", low)) else ""
-    compares = bool(re.search(r"\b(?:more|less|fewer|times|longer|older|younger|taller|heavier|faster|difference|cheaper)\b", low))
-    each = bool(re.search(r"\b(?:each|every|per|apiece|an? (?:hour|day|week|month|year|minute|pound|piece))\b", low))
-    return Asked(frozenset(units), kind, text, frozenset(stem(word) for word in re.findall(r"[a-z]+", low)), compares, each, scale.rstrip("s"))
+    scale = _SCALE.search(low)
+    return Asked(
+        units=frozenset(units),
+        kind=kind,
+        text=text,
+        words=frozenset(map(stem, re.findall(r"[a-z]+", low))),
+        compares=bool(_COMPARES.search(low)),
+        each=bool(_EACH.search(low)),
+        scale=scale[1] if scale else "",
+    )
 
 
 @lru_cache(maxsize=10_000)
@@ -91,17 +110,29 @@ def given(text: str) -> frozenset[str]:
 
 def _nouns(phrase: str) -> set[str]:
     """`"full-length red books does he "` → {"full-length", "red", "book"}; the stems of a noun and what describes it."""
-    found = set()
+    found: set[str] = set()
     for word in phrase.lower().split():
-        if word in _SKIP and not (found and word == "of"):
+        if word in _SKIPPED and not (found and word == "of"):
             continue
-        if word in _STOP:
+        if word in _NO_NOUN or word == "of":
             break
         found.add(stem(word))
     return found
 
 
-_IRREGULAR = {"feet": "foot", "people": "person", "children": "child", "men": "man", "women": "woman", "mice": "mouse", "hrs": "hour", "mins": "minute", "min": "minute", "lbs": "pound", "loaves": "loaf", "knives": "knife", "leaves": "leave", "buses": "bus", "kids": "child", "persons": "person"}  # fmt: skip
+_IRREGULAR = {
+    **{"feet": "foot", "people": "person", "persons": "person", "children": "child", "kids": "child", "men": "man", "women": "woman"},
+    **{
+        "mice": "mouse",
+        "hrs": "hour",
+        "mins": "minute",
+        "min": "minute",
+        "lbs": "pound",
+        "loaves": "loaf",
+        "knives": "knife",
+        "buses": "bus",
+    },
+}
 
 
 def stem(word: str) -> str:

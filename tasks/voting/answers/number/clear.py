@@ -18,28 +18,38 @@ _TAIL = 32  # characters at the end that hold an announced number
 _LAST_LINE = 300  # characters that hold a last line
 
 _VALUE = r"-?(?:\\?\$)?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,18})(?:\.[0-9]{1,18})?"
-_AT_END = rf"(?:(?:#### |[Tt]he (?:final |correct )?answer is:? |[Aa]nswer:(?:\*\*)? |\nA: )(?:\*\*)?|\\boxed\{{)({_VALUE})\}}?\.?(?:\*\*)?\$?\.?$"
-_STRICT = rf"(?:####|[Tt]he (?:final )?answer is|[Aa]nswer:(?:\*\*)?) (?:\*\*)?{_VALUE}(?: [a-z]{{2,20}}){{0,3}}(?:\*\*)?(?:\.(?:\s|$)|\n|$)|\\boxed\{{{_VALUE}\}}"
+_AT_END = (
+    r"(?:(?:#### |[Tt]he (?:final |correct )?answer is:? |[Aa]nswer:(?:\*\*)? |\nA: )(?:\*\*)?|\\boxed\{)"
+    rf"({_VALUE})\}}?\.?(?:\*\*)?\$?\.?$"
+)
+_STRICT = (
+    rf"(?:####|[Tt]he (?:final )?answer is|[Aa]nswer:(?:\*\*)?) (?:\*\*)?{_VALUE}(?: [a-z]{{2,20}}){{0,3}}(?:\*\*)?(?:\.(?:\s|$)|\n|$)"
+    rf"|\\boxed\{{{_VALUE}\}}"
+)
+_NOT_A_UNIT = (
+    r"[0-9] (?:[a-z]+ )*(?:hundred|thousand|million|billion|trillion|dozens?|half|quarters?|cents?|times|plus|minus|divided|multiplied|so"
+    r"|therefore|giving|leaving|making|which|not|since|because|are|is|was|were|and|then|or|to|per|as|st|nd|rd|th|where)\b"
+)
 _RESULT = rf"\n[^\n]*[0-9)a-z>] ?= ?\$?(?:<<[^<>\n]*>>)?(?P<value>{_VALUE})(?: [a-z]+){{0,8}}\.?$"
 _WORDS = r"[ -~--[0-9=;$\\^!?.*]]*"
 _CONCLUSION = (
-    rf"(?:\n|[.!?] )(?:\*\*)?(?:So|Therefore|Thus|Hence|In total|Altogether|Overall|Finally|In conclusion)\b({_WORDS}"
-    rf" (?:\*\*)?(?P<value>\$?(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]{{1,18}})(?:\.[0-9]{{1,18}})?)(?:\*\*)?%?(?:[ ,]{_WORDS})?\.?(?:\*\*)?)$"
+    r"(?:\n|[.!?] )(?:\*\*)?(?:So|Therefore|Thus|Hence|In total|Altogether|Overall|Finally|In conclusion)\b"
+    rf"({_WORDS} (?:\*\*)?(?P<value>\$?(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]{{1,18}})(?:\.[0-9]{{1,18}})?)"
+    rf"(?:\*\*)?%?(?:[ ,]{_WORDS})?\.?(?:\*\*)?)$"
 )
 _UNFINISHED = r"<<[^<>]*$|[^*]\*$|[^-]-$|[+/=(]$|[-+*/=] ?\$$"
 
-_NOT_A_UNIT = (
-    r"[0-9] (?:[a-z]+ )*(?:hundred|thousand|million|billion|trillion|dozens?|half|quarters?|cents?|times|plus|minus|divided|multiplied|so|therefore|giving|leaving|making|which|not|since|because"
-    r"|are|is|was|were|and|then|or|to|per|as|st|nd|rd|th|where)\b"
-)
-
 # A last sentence without a number and without an end, and what makes it none or no matter.
 _FRAGMENT = r"(?:\n|[^rst][.!?] )([A-Z][^0-9.!?:\n]*[a-z,])$"
-_CONCLUDES = r"(?i)^(?:so|therefore|thus|hence|in total|altogether|in conclusion|finally|overall|total|as a result|consequently|in all|this means|that means|final)\b"
+_CONCLUDES = (
+    r"(?i)^(?:so|therefore|thus|hence|in total|altogether|in conclusion|finally|overall|total|as a result|consequently|in all|this means"
+    r"|that means|final)\b"
+)
 _THEREFORE = r"(?i)therefore|thus|hence|conclusion|overall|altogether|in total"
 _IN_WORDS = (
-    r"(?i)one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|teen|twenty|thirty|forty|fifty|sixty|hundred|thousand|million|dozen|half|none|nothing|\bno\b"
-    r"|note|notice|remember|mind|please|hope|let me|if you|free|for |the |our |my |assum|remark|p\.?s|fact|check|side|interesting|by the way|forget|step"
+    r"(?i)one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|teen|twenty|thirty|forty|fifty|sixty|hundred|thousand|million|dozen"
+    r"|half|none|nothing|\bno\b|note|notice|remember|mind|please|hope|let me|if you|free|for |the |our |my |assum|remark|p\.?s|fact|check"
+    r"|side|interesting|by the way|forget|step"
 )
 
 # A next question; and backslash-n, which may be a line break.
@@ -50,19 +60,24 @@ _ANOTHER = (
 # Wider and quicker; each pattern is a few literals, which are searched for many characters at a time.
 _MAYBE_ANOTHER = (r"Question|uestion:|Human|Problem|</s>|<\||Exercise", r"Q[^a-z]", r"\\n|turn>|INST\]|User|Instruction|Example|Student")
 _NEXT = r"(?s)\n(?:Question|Q|Human): ?[A-Z].*"
-_ANNOUNCES = r"(?i:answer|final result|####|fbox|boxed|(?:^|\n)[^A-Za-z0-9\n]{0,8}(?:a|ans|solution|total|result)[^A-Za-z0-9\n]{0,8}(?:[:\n]|$))"
+_ANNOUNCES = (
+    r"(?i:answer|final result|####|fbox|boxed"
+    r"|(?:^|\n)[^A-Za-z0-9\n]{0,8}(?:a|ans|solution|total|result)[^A-Za-z0-9\n]{0,8}(?:[:\n]|$))"
+)
 _CORRECTS = (
-    r"(?i)wait|actually|correction|mistake|error|sorry|apolog|(?:let me|let[^a-z]{1,3}s) (?:correct|re|try|fix)|hold on|oops|wrong|incorrect"
-    r"|not (?:right|correct)|second thought|scratch"
+    r"(?i)wait|actually|correction|mistake|error|sorry|apolog|(?:let me|let[^a-z]{1,3}s) (?:correct|re|try|fix)|hold on|oops|wrong"
+    r"|incorrect|not (?:right|correct)|second thought|scratch"
 )
 _CHECKS = (
-    r"(?i)check|verif|confirm|proof|alternative|another way|here[^a-z]{1,3}s|here is|explanation|breakdown|reasoning|justification|calculation|:[ \t]*\n\s*[-*•]"
+    r"(?i)check|verif|confirm|proof|alternative|another way|here[^a-z]{1,3}s|here is|explanation|breakdown|reasoning|justification"
+    r"|calculation|:[ \t]*\n\s*[-*•]"
 )
 # Words in a last line that make it a remark, a guess or a refusal, split it, or belong to its number.
 _DOUBTFUL = (
-    r"(?i)\b(?:so|therefore|giving|leaving|making|which|for a total|hundred|thousand|million|billion|trillion|dozens?|half|quarters?|cents?|since|because|as|given|where"
-    r"|assum\w*|considering|based|would|could|might|not|sure|certain|know|idea|can|cannot|enough|insufficient|information|impossible|notice?|remember|keep|please|hope|let"
-    r"|if|reference|context|comparison|remark|fun|interestingly|way|forget|step|p\.?s|this (?:is|was)|that (?:is|was)|it (?:is|was)|minus|negative|our|my|the (?:answer|solution|result))\b"
+    r"(?i)\b(?:so|therefore|giving|leaving|making|which|for a total|hundred|thousand|million|billion|trillion|dozens?|half|quarters?|cents?"
+    r"|since|because|as|given|where|assum\w*|considering|based|would|could|might|not|sure|certain|know|idea|can|cannot|enough|insufficient"
+    r"|information|impossible|notice?|remember|keep|please|hope|let|if|reference|context|comparison|remark|fun|interestingly|way|forget|step"
+    r"|p\.?s|this (?:is|was)|that (?:is|was)|it (?:is|was)|minus|negative|our|my|the (?:answer|solution|result))\b"
     r"|[kKM]\b|\b[0-9]+(?:st|nd|rd|th)\b|\?|\b(?:is|are|an?|the|of|and|to|for|by|with|at|from|will|per|then|or)\s*$"
 )
 

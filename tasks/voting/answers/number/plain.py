@@ -36,11 +36,19 @@ def plain(text: str) -> str:
     text = text.replace(_DOLLAR, "$")
     text = re.sub(rf"(\d)[{_THIN}'](?=\d{{3}}(?!\d))", r"\1,", text).replace(_THIN, " ")
     # A space separates thousands where a number is expected, and not in "5 250 ml bottles".
-    text = re.sub(r"((?:[=:$#]|\bis|\A) ?)([1-9]\d{0,2}(?: \d{3})+)(?![\d/]|[.,]\d{4})", lambda m: m[1] + m[2].replace(" ", ","), text)
+    text = _SPACED.sub(lambda match: match[1] + match[2].replace(" ", ","), text)
     text = re.sub(r"\b(Mrs?|Ms|Dr|St|vs)\. ", r"\1 ", text)  # no ends of sentences
     if "**" in text:
         text = re.sub(r"\*\*([^*\n]{1,400})\*\*", rf"{BOLD}\1{END}", text).replace("**", " ")
     return text.replace("`", " ").replace("~", " ")
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of a list that is written as a text."""
+    return frozenset(text.split())
+
+
+_SPACED = re.compile(r"((?:[=:$#]|\bis|\A) ?)([1-9]\d{0,2}(?: \d{3})+)(?![\d/]|[.,]\d{4})")
 
 
 def _characters() -> dict[int, str]:
@@ -54,8 +62,8 @@ def _characters() -> dict[int, str]:
     table |= dict.fromkeys(map(ord, "\u2212\u2010\u2011\ufe63"), "-")
     table |= dict.fromkeys(map(ord, "\u2009\u202f"), _THIN)
     table |= dict.fromkeys(map(ord, "\u00a0\u2002\u2003\u3000"), " ")
-    table |= dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u2060\u2066\u2067\u2069\ufeff\ue000\ue001\ue002\ue003\ue004"), "")
-    table |= {ord("’"): "'", ord("‘"): "'", ord("“"): '"', ord("”"): '"', ord("–"): "\u2013", ord("—"): " — ", ord("。"): ". ", ord("⁄"): "/", ord("∶"): ":"}
+    table |= dict.fromkeys((*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF, *range(0xE000, 0xE005)), "")
+    table |= {ord("’"): "'", ord("‘"): "'", ord("“"): '"', ord("”"): '"', ord("—"): " — ", ord("。"): ". ", ord("⁄"): "/", ord("∶"): ":"}
     return table
 
 
@@ -63,14 +71,14 @@ _CHARACTERS = _characters()
 
 _FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{([^{}]*)\}|(\d))\s*(?:\{([^{}]*)\}|(\d))")
 _DRESS = re.compile(
-    r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|mathtt|operatorname|mbox|bm|boldsymbol|underline|emph|color)\s*\{([^{}]*)\}"
+    r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|mathtt|operatorname|mbox|bm|boldsymbol|underline|emph)\s*\{([^{}]*)\}"
 )
 _COMMANDS = {
-    "\\n": "\n", "\\\\": "\n", "\\$": _DOLLAR, "\\%": "%", "\\#": "#", "\\&": "&", "\\_": "_", "{,}": ",", "\\,": _THIN, "\\!": "", "\\;": " ", "\\:": " ",
-    "\\ ": " ", "\\(": " ", "\\)": " ", "\\[": "\n", "\\]": "\n", "\\{": " ", "\\}": " ",
+    "\\n": "\n", "\\\\": "\n", "\\$": _DOLLAR, "\\%": "%", "\\#": "#", "\\&": "&", "\\_": "_", "{,}": ",", "\\,": _THIN, "\\!": "", "\\;": " ",
+    "\\:": " ", "\\ ": " ", "\\(": " ", "\\)": " ", "\\[": "\n", "\\]": "\n", "\\{": " ", "\\}": " ",
 }  # fmt: skip
 _COMMAND = re.compile(r"\\n(?![a-z])|\\[\\$%#&_,!;: ()\[\]{}]|\{,\}")
-_WORDS = {"times": "×", "cdot": "×", "ast": "×", "div": "÷", "approx": "≈", "pm": "±", "circ": "°", "dollar": _DOLLAR, "pounds": "£", "euro": "€", "ge": "≥", "le": "≤"}  # fmt: skip
+_WORDS = {"times": "×", "cdot": "×", "ast": "×", "div": "÷", "approx": "≈", "circ": "°", "dollar": _DOLLAR, "pounds": "£", "euro": "€"}
 
 
 def _without_latex(text: str) -> str:
@@ -86,7 +94,9 @@ def _without_latex(text: str) -> str:
 
 def _slash(match: re.Match[str]) -> str:
     above, below = match[1] or match[2] or "", match[3] or match[4] or ""
-    return f" {above}/{below}" if re.fullmatch(r"[\d.,]+", above.strip()) and re.fullmatch(r"[\d.,]+", below.strip()) else f" ({above})/({below})"
+    if re.fullmatch(r"[\d.,]+", above.strip()) and re.fullmatch(r"[\d.,]+", below.strip()):
+        return f" {above}/{below}"
+    return f" ({above})/({below})"
 
 
 def _boxes(text: str) -> str:

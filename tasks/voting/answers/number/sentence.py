@@ -14,11 +14,8 @@ import re
 from typing import NamedTuple
 
 from tasks.voting.answers.number.asked import Asked, given, stem
-from tasks.voting.answers.number.plain import BOLD, BOX, END
+from tasks.voting.answers.number.plain import BOLD, BOX, END, words
 from tasks.voting.answers.number.values import Number, numbers, spelled
-
-
-_COMMON = frozenset("how many much the does did for and are will has have her his their she they that this with from what total was were one get gets".split())
 
 
 class Choice(NamedTuple):
@@ -29,44 +26,73 @@ class Choice(NamedTuple):
     fits: bool  # whether it has the unit, or is of the kind, that is asked for
 
 
-_DRESS = f" ({BOLD}{BOX}{END}$€£¥₹-"  # what may stand between a word and its number
 _M = rf"[ {BOLD}{BOX}{END}]"  # a space or a mark
+_DRESS = f" ({BOLD}{BOX}{END}$€£¥₹"  # what may stand between a word and its number
+
+
+def _worth(points: float, *phrases: str) -> dict[str, float]:
+    return dict.fromkeys(phrases, points)
+
+
 # Points for the word, or the two, before a number.
 _BEFORE = {
-    **dict.fromkeys("equal to|come to|comes to|amounts to|results in|result in|equals|equal|totals|totaling|totalling|for a total".split("|"), 8.0),
-    **dict.fromkeys(
-        "is are was were be make makes made earn earns earned has have had cost costs need needs needed take takes took pay pays paid get gets got spend spends spent "
-        "left give gives gave leave leaves save saves saved sell sells sold owe owes receive receives eat eats ate still remaining but contain contains use uses used "
-        "require requires weigh weighs drive drives run runs read reads buy buys bought become becomes will can must should walk walks collect collects collected arrives "
-        "another extra additional altogether".split(), 2.0,
+    **_worth(8.0, "equal to", "come to", "comes to", "amounts to", "results in", "result in", "equals", "equal", "totals", "totaling"),
+    **_worth(2.0, "total of", "sum of", "profit of", "loss of", "average of", "balance of", "age of", "left with", "down to", "arrives at"),
+    **_worth(
+        2.0,
+        *words(
+            """is are was were be make makes made earn earns earned has have had cost costs need needs needed take takes took pay pays paid
+            get gets got spend spends spent left give gives gave leave leaves save saves saved sell sells sold owe owes receive receives eat eats
+            ate still remaining but contain contains use uses used
+            require requires weigh weighs drive drives run runs read reads buy buys bought
+            become becomes will can must should walk walks collect collects collected arrives another extra additional altogether"""
+        ),
     ),
-    **dict.fromkeys("total of|sum of|profit of|loss of|average of|balance of|age of|left with|down to|arrives at|arrive at".split("|"), 2.0),
-    **dict.fromkeys(
-        "in after at from by with for during over next using across among amongst between when if since because on into past under through until before these to selling "
-        "buying working".split(), -3.0,
+    **_worth(
+        -3.0,
+        *words(
+            """in after at from by with for during over next using across among amongst between when if since because on into past under
+            through until before these to selling buying working"""
+        ),
     ),
-    **dict.fromkeys("than|out of|of the|of their|of her|of his|each of|every|per|within|each|all|those|the first|the other|the remaining|instead of".split("|"), -4.0),
-    **dict.fromkeys("step day week part method option question number no page grade case group team publisher room level year".split(), -6.0),
-    **dict.fromkeys("plus|times|minus|multiplied by|divided by|not|rather than".split("|"), -8.0),
-}  # fmt: skip
-_ADVERBS = frozenset("about only just all approximately exactly around roughly nearly a the total".split())
-_OPERATION = re.compile(r"\b(?:times|plus|minus|multiplied by|divided by|less) \$?[\d.,]+(?: [a-z]+){0,3} (?:is|gives|makes|equals|leaves)\Z", re.I)
+    **_worth(-4.0, "than", "out of", "of the", "of their", "of her", "of his", "each of", "every", "per", "within", "each", "all", "those"),
+    **_worth(-4.0, "the first", "the other", "the remaining", "instead of"),
+    **_worth(-6.0, *words("step day week part method option question number no page grade case group team publisher room level year")),
+    **_worth(-8.0, "plus", "times", "minus", "multiplied by", "divided by", "not", "rather than"),
+}
+_ADVERBS = words("about only just all approximately exactly around roughly nearly a the total")
+_OPERATION = re.compile(  # "times 2 is"
+    r"\b(?:times|plus|minus|multiplied by|divided by|less) \$?[\d.,]+(?: [a-z]+){0,3} (?:is|gives|makes|equals|leaves)\Z", re.I
+)
+# Points for what stands after a number: a calculation that goes on, "of whom", "=".
 _AFTER = (
-    (-8.0, re.compile(rf"{_M}*(?:[a-z/]+{_M}){{0,2}}(?:[-+*/×÷](?! ?\Z)|(?:\bplus|\btimes|\bminus|\bmultiplied by|\bdivided by)\b (?:the )?(?:[a-z]+ ){{0,2}}\$?\d|x \$?\d)", re.I)),
+    (
+        -8.0,
+        re.compile(
+            rf"{_M}*(?:[a-z/]+{_M}){{0,2}}(?:[-+*/×÷](?! ?\Z)|x \$?\d"
+            r"|(?:\bplus|\btimes|\bminus|\bmultiplied by|\bdivided by)\b (?:the )?(?:[a-z]+ ){0,2}\$?\d)",
+            re.I,
+        ),
+    ),
     (-4.0, re.compile(rf"{_M}*of (?:whom|which|them|those|these|it)\b", re.I)),
     (-6.0, re.compile(rf"{_M}*(?:[a-z]+{_M}){{0,3}}=", re.I)),
 )
-_EACH = (
-    re.compile(r"(?: [a-z]+){0,3} (?:each|apiece|per|an? (?:hour|day|week|month|year|piece|pound|minute|dozen))\b", re.I)
-)  # fmt: skip
-_CLAUSE = re.compile(
-    r"\A\W*(?:(?:so|then|therefore|thus|hence|and|now),? )?(?:if|after|when|with|by|since|for|in|given|because|from|at|as|before|out of|starting|selling|using|having|adding|to)\b"
-    r"(?:.*?,? then\b|[^,]*(?:,\d{3}[^,]*)*,(?!\d{3}))",
+_EACH = re.compile(r"(?: [a-z]+){0,3} (?:each|apiece|per|an? (?:hour|day|week|month|year|piece|pound|minute|dozen))\b", re.I)
+
+# "If there are 7 teams, …" is no answer, nor is what follows "since"; after "= $18 every day" there can be none.
+_CONDITION = re.compile(
+    r"\A\W*(?:(?:so|then|therefore|thus|hence|and|now),? )?(?:if|after|when|with|by|since|for|in|given|because|from|at|as|before|out of"
+    r"|starting|selling|using|having|adding|to)\b(?:.*?,? then\b|[^,]*(?:,\d{3}[^,]*)*,(?!\d{3}))",
     re.I,
 )
-_LAST_RESULT = re.compile(r"[\d)a-z] ?=(?= ?[-$]{0,2}(?:\d[\d,]{0,30})?(?:\.?\d{1,30})[^\d=]*\Z)", re.I)  # "… = $18 every day": nothing after it could be the answer
-_RESULT_FIRST = re.compile(r"\A[^=\d]*[\d.,]+ ?=[^=]*\d ?[-+*/×÷] ?\$?\d[^=]*\Z")
-_REASON = re.compile(r",? (?<!and )\b(?:since|because|as (?:each|there|he|she|they|it)|given that|where|assuming|considering|based on|having)\b", re.I)
+_REASON = re.compile(
+    r",? (?<!and )\b(?:since|because|as (?:each|there|he|she|they|it)|given that|where|assuming|considering|based on|having)\b", re.I
+)
+_LAST_RESULT = re.compile(r"[\d)a-z] ?=(?= ?[-$]{0,2}(?:\d[\d,]{0,30})?(?:\.?\d{1,30})[^\d=]*\Z)", re.I)
+_RESULT_FIRST = re.compile(r"\A[^=\d]*[\d.,]+ ?=[^=]*\d ?[-+*/×÷] ?\$?\d[^=]*\Z")  # "105 = 7 * 15"
+_COMMON = words(
+    "how many much the does did for and are will has have her his their she they that this with from what total was were one get gets"
+)
 
 
 def choose(sentence: str, asked: Asked, results: frozenset[str] = frozenset(), first: float = 0.0) -> Choice | None:
@@ -83,41 +109,42 @@ def choose(sentence: str, asked: Asked, results: frozenset[str] = frozenset(), f
         return None
     if "=" in sentence and "(" not in sentence and _LAST_RESULT.search(sentence) and not _REASON.search(sentence):
         return Choice(found[-1], 20.0, _fits(sentence, found[-1], asked) > 0)
-    clause = _CLAUSE.match(sentence)
-    clause_end = clause.end() if clause and any(number.start > clause.end() for number in found) else 0
+    condition = _CONDITION.match(sentence)
+    condition_end = condition.end() if condition and found[-1].start > condition.end() else 0
     reason = next((match.start() for match in _REASON.finditer(sentence) if match.start() > found[0].end), len(sentence))
     brackets = [match.span() for match in re.finditer(r"\([^()\n]*\)", sentence)]
     equals = max(sentence.rfind("="), sentence.rfind("≈"))
-    bold = sentence.count(BOLD)
-    reversed_sum = _RESULT_FIRST.match(sentence)  # "105 = 7 * 15"
+    few_bold = 0 < sentence.count(BOLD) < 3
     known = given(asked.text)
     choices = []
     for place, number in enumerate(found):
-        points = first if place == 0 else 0.0
-        points += _before(sentence[max(0, number.start - 40) : number.start])
-        tail = sentence[number.end : number.end + 40]
-        points += sum(worth for worth, after in _AFTER if after.match(tail))
-        if _EACH.match(tail):
-            points += 1.5 if asked.each else -2.5
-        fit = _fits(sentence, number, asked)
-        points += 3.0 * fit
+        start, fit = number.start, _fits(sentence, number, asked)
+        points = _around(sentence, number, asked) + 3.0 * fit
         points += 3.0 * (number.value in results) - 3.0 * (number.value in known)
-        points += 3.0 * (0 < bold < 3 and sentence.rfind(BOLD, 0, number.start) > sentence.rfind(END, 0, number.start))
-        points -= 9.0 * (number.start < clause_end) + 9.0 * (number.start > reason)
-        inside = any(start < number.start < end for start, end in brackets)
-        points -= 6.0 * inside
+        points += 3.0 * (few_bold and sentence.rfind(BOLD, 0, start) > sentence.rfind(END, 0, start))
+        points -= 9.0 * (start < condition_end) + 9.0 * (start > reason) + 3.0 * (start < equals < reason)
+        points -= 6.0 * any(opened < start < closed for opened, closed in brackets)
         points -= 3.0 * (number.kind == "percent" and asked.kind != "percent") + 5.0 * (number.kind == "ordinal")
-        points -= 3.0 * (number.start < equals < reason)
-        points += 20.0 * bool(reversed_sum and place == 0)
-        between = sentence[found[place - 1].end if place else 0 : number.start].lower()
+        between = sentence[found[place - 1].end if place else 0 : start].lower()
         points += 0.7 * min(3, len({stem(word) for word in re.findall(r"[a-z]{3,}", between)} & asked.words - _COMMON))
+        if place == 0:
+            points += first + 20.0 * bool(_RESULT_FIRST.match(sentence))
         choices.append(Choice(number, points, fit > 0))
     return max(choices, key=lambda choice: (choice.points, choice.number.start))
 
 
-def _before(head: str) -> float:
-    """The points for what stands before a number."""
-    head = head.rstrip(_DRESS)
+def _around(sentence: str, number: Number, asked: Asked) -> float:
+    """The points for what stands before and after a number."""
+    points = _before(sentence[max(0, number.start - 40) : number.start], number.value.startswith("-"))
+    tail = sentence[number.end : number.end + 40]
+    points += sum(worth for worth, after in _AFTER if after.match(tail))
+    if _EACH.match(tail):
+        points += 1.5 if asked.each else -2.5
+    return points
+
+
+def _before(head: str, negative: bool) -> float:
+    head = head.rstrip(_DRESS + "-" if negative else _DRESS)
     if not head:
         return 0.0
     if head[-1] in "=≈⇒→":
@@ -126,12 +153,12 @@ def _before(head: str) -> float:
         return -8.0
     if not head[-1].isalpha():
         return 0.0
-    words = head.lower().rsplit(None, 4)[-4:]
-    while len(words) > 1 and words[-1] in _ADVERBS and " ".join(words[-2:]) not in _BEFORE:
-        words.pop()
-    if words[-1] in ("is", "gives", "makes", "equals", "leaves") and _OPERATION.search(head):
+    last = head.lower().rsplit(None, 4)[-4:]
+    while len(last) > 1 and last[-1] in _ADVERBS and " ".join(last[-2:]) not in _BEFORE:
+        last.pop()
+    if last[-1] in ("is", "gives", "makes", "equals", "leaves") and _OPERATION.search(head):
         return 14.0
-    return _BEFORE.get(" ".join(words[-2:])) or _BEFORE.get(words[-1], 0.0)
+    return _BEFORE.get(" ".join(last[-2:])) or _BEFORE.get(last[-1], 0.0)
 
 
 def _fits(sentence: str, number: Number, asked: Asked) -> float:
@@ -140,8 +167,8 @@ def _fits(sentence: str, number: Number, asked: Asked) -> float:
         if number.kind == asked.kind:
             return 1.0
         return -1.0 if asked.kind or asked.units else 0.0
-    words = re.findall(r"[a-z]+", sentence[number.end : number.end + 50].lower().split(",")[0])[:5]
-    stems = [stem(word) for word in ([number.unit] if number.unit else words)]
+    following = re.findall(r"[a-z]+", sentence[number.end : number.end + 50].lower().split(",")[0])[:5]
+    stems = [stem(word) for word in ([number.unit] if number.unit else following)]
     for place, word in enumerate(stems):
         if word in asked.units:
             return 1.0 if place < 2 else 0.7

@@ -105,7 +105,8 @@ def numbers(text: str, asked_scale: str = "") -> list[Number]:
 def _number(text: str, match: re.Match[str], asked_scale: str) -> Number:
     start, end = match.span()
     close = text[max(0, start - 9) : start]
-    before = None if close[-2:-1].isalpha() and not close.lower().endswith(("minus ", "negative ")) else _BEFORE.search(text, max(0, start - 12), start)
+    plainly = close[-2:-1].isalpha() and not close.lower().endswith(("minus ", "negative "))  # most often, and quick to see
+    before = None if plainly else _BEFORE.search(text, max(0, start - 12), start)
     after = _AFTER.match(text, end)
     sign, currency, inner = before.groups() if before else (None, None, None)
     minus = bool(inner and currency) or _is_sign(text, before.start(1 if sign else 3) if before else start, sign or inner)
@@ -121,7 +122,7 @@ def _number(text: str, match: re.Match[str], asked_scale: str) -> Number:
         value, end = combined(value, Fraction(_SCALES[scale])), after.end("scale")
     if after["ordinal"]:
         return Number(start, after.end(), value, "ordinal")
-    if match["clock"] or kind[:1] in ("a", "p") and kind.rstrip(".")[-1] == "m":
+    if match["clock"] or (kind[:1] in ("a", "p") and kind.rstrip(".")[-1] == "m"):
         return Number(start, after.end() if kind else end, value, "clock")
     if kind in ("%", "percent", "per cent"):
         return Number(start, after.end(), value, "percent")
@@ -205,14 +206,15 @@ def _joined(text: str, found: list[Number]) -> list[Number]:
     return whole
 
 
-_UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+_ONES = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
+nineteen"""
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
-_WORDS = {word: place for place, word in enumerate(_UNITS.split())} | {word: 10 * place for place, word in enumerate(_TENS.split(), 2)}
-_PIECES = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4, "fifth": 5, "fifths": 5, "sixths": 6, "eighth": 8, "eighths": 8, "tenths": 10}  # fmt: skip
+_WORDS = dict(zip(_ONES.split(), range(20), strict=True)) | dict(zip(_TENS.split(), range(20, 100, 10), strict=True))
+_PIECES = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10}
 _SPELLED = re.compile(
     rf"\b(?P<minus>minus |negative )?(?P<number>(?:{'|'.join(_WORDS)}|an? (?=hundred|thousand|million|dozen)|half a (?=dozen|million))"
     rf"(?:(?:-| and | |, )?(?:{'|'.join(sorted(_WORDS, key=len, reverse=True))}|hundred|thousand|million|billion|dozen)\b){{0,12}})"
-    rf"(?:(?:[ -](?:{'|'.join(_PIECES)}))|(?P<and>(?: [a-z]+)? and (?:a half|a quarter|one[ -]half|three[ -]quarters)))?\b"
+    rf"(?:(?:[ -](?:halves|(?:{'|'.join(_PIECES)})s?))|(?P<and>(?: [a-z]+)? and (?:a half|a quarter|one[ -]half|three[ -]quarters)))?\b"
     r"(?: ?(?P<kind>percent|dollars?|cents?)\b)?"
     r"|\b(?P<none>none|nothing)(?= (?:of|is|are|left|remains?)\b)|\b(?P<half>half)(?= (?:an?|the|of)\b)",
     re.IGNORECASE,
@@ -233,7 +235,7 @@ def _from_words(match: re.Match[str], asked_scale: str) -> Number:
         if word in _WORDS:
             group += _WORDS[word]
         elif word in _SCALES and word not in asked_scale:
-            group = (group or 1) * _SCALES[word]
+            group = (group or Fraction(1)) * _SCALES[word]
             if _SCALES[word] >= 1000:
                 total, group = total + group, Fraction(0)
         elif word in ("a", "an"):
@@ -245,7 +247,7 @@ def _from_words(match: re.Match[str], asked_scale: str) -> Number:
     if match["and"]:
         value += next(part for words, part in _PARTS.items() if words in rest.replace("-", " "))
     elif piece := re.match(r"[ -]([a-z]+)", rest):
-        value = value / _PIECES.get(piece[1], 1)
+        value = value / _PIECES.get(piece[1].replace("halves", "half").rstrip("s"), 1)
     kind = "percent" if match["kind"] == "percent" else "money" if match["kind"] else "word"
     return Number(start, end, exactly(-value if match["minus"] else value), kind)
 
