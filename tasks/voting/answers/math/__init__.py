@@ -28,9 +28,10 @@ _NEXT_QUESTION = re.compile(
     r"|(?<=[.!?$])\s+(?:Question|Problem|Q|Human):|\b(?:Question|Problem|Exercise) \d+:"
     r"|<\|im_(?:end|start)\|>|<\|eot_id\|>|<\|endoftext\|>|</s>|\[/?INST\]"
 )
+_CALCULATION = re.compile(r"<<[^<>\n]{0,200}>>")  # "3 * 6 = <<3*6=18>>18", as models that learned from GSM8K write
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])\s*")
 _MARKER = re.compile(
-    r"####\s*"
+    r"####\s*|(?:(?<=\n)|\A)[ *]{0,4}(?:A|Ans|Result):[ *]{0,4}"
     r"|(?:\banswer|\bsolution)s?\b(?:\s*\([^()\n]{0,30}\))?"
     r"(?:[ *_]{0,4}:|[^.\n$\\:=]{0,40}?\s(?:is|are|equals|would be|=))[ *_]{0,4}:?[ *_]{0,4}",
     re.IGNORECASE,
@@ -39,7 +40,7 @@ _DENIED = re.compile(r"(?:\bnot|n't|\bwrong|\bincorrect)\s*$", re.IGNORECASE)
 _SAYS_NOTHING = re.compile(r"(?:not|correct|incorrect|right|wrong|verified|unknown|unclear|given|shown|below|above)\b", re.IGNORECASE)
 _BETWEEN_BOXES = re.compile(r"(?:[\s$.,;]|\\[ ,;]|\\q?quad)*(?:\\text\{)?\s*(?:,|and|or|;)?\s*\}?[\s$]*(?:[a-zA-Z](?:_\w)?\s*=\s*)?[\s$]*")
 _FORMULA = re.compile(
-    r"\$\$(.{1,1000}?)\$\$|\\\[(.{1,1000}?)\\\]|(?<!\\)\$((?:[^$\n]|(?<=\\)\$){1,1000}?)(?<!\\)\$|\\\((.{1,1000}?)\\\)", re.DOTALL
+    r"\$\$(.{1,1000}?)\$\$|\\\[(.{1,1000}?)\\\]|(?<!\\)\$((?:[^$\n]|(?<=\\)\$){1,1000}?)(?<!\\)\$(?!-?\d)|\\\((.{1,1000}?)\\\)", re.DOTALL
 )
 _JOINED = re.compile(r"\s*(?:,|and|or|, and|, or)\s*")
 _CONDITION = re.compile(r"\s*,?\s*(?:when|if|since|because|where|for|out of|modulo|than|as)\b")
@@ -50,7 +51,7 @@ _SENTENCE_END = re.compile(
 )
 _VALUE = re.compile(
     r".*(?:=(?=\S)|(?:=|\bis|\bare|\bequals?(?: to)?|\bget|\bgives?|\b(?:comes|simplifies|reduces|evaluates) to|\btotal of|:|≈|→)\s)"
-    r"\s*([^=:≈→\n]{1,200})$"
+    r"\s*([^=≈→\n]{1,200})$"
 )
 _ASSIGNMENT = r"[a-zA-Z]\s*=\s*[^\s,=]+"
 _ASSIGNED = re.compile(rf"\b{_ASSIGNMENT}(?:\s*(?:,|or|and|, and|, or)\s*{_ASSIGNMENT})+$")
@@ -82,7 +83,7 @@ def same(pairs: pl.DataFrame) -> pl.Series:
 
 
 def _read(text: str, percent: bool, refused: bool) -> str | None:
-    text = text[-_SEEN:]
+    text = _CALCULATION.sub("", text[-_SEEN:])
     if _NEXT_QUESTION.search(text):
         first = min((found.end() for mark in (_BOX, _MARKER) if (found := mark.search(text))), default=len(text))
         if following := _NEXT_QUESTION.search(text, first):
@@ -209,7 +210,7 @@ def _value(line: str) -> str | None:
     if assigned := _ASSIGNED.search(line):
         return assigned[0]
     found = _VALUE.match(line)
-    if found and _SAYS_NOTHING.match(found[1]):
+    if found and re.match(r"not\b.*\d", found[1]):
         return None
     numbers = _NUMBER.findall(line)
     if found and (_is_mathematical(found[1]) or numbers == found[1].split()[:1]):

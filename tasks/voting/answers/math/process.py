@@ -25,8 +25,8 @@ from pathlib import Path
 from tasks.voting.answers.math.expression import FUNCTIONS, GREEK
 
 _WORKER = Path(__file__).with_name("worker.py")
-_SILENT = 20.0  # seconds without an answer; the CPU time that a worker has for one is worker's _SECONDS
 _STARTING = 120.0  # seconds to import sympy, on a machine that does much else
+_SILENT = 60.0  # seconds without an answer, on such a machine; what it has of CPU time for one is for the worker to say
 _INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")  # what the environment has of secrets does not concern a worker
 _LONGEST = 300  # characters
 _DEEPEST = 25  # braces and brackets
@@ -103,6 +103,7 @@ def _started() -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        start_new_session=True,  # Ctrl-C is for us: a worker that it ended would have said that two answers differ
         env=environment | {"PYTHONHASHSEED": "0"},
     )
     if _line(worker, _STARTING) != "ready":

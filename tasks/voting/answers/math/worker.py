@@ -28,6 +28,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     same = _comparison()
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    sys.dont_write_bytecode = True
     sys.addaudithook(_refuse)
     print("ready", flush=True)  # noqa: T201
     for line in sys.stdin:
