@@ -12,6 +12,7 @@ is canonical (`spelling.py`), but equal answers may still be spelt differently: 
 """
 
 import re
+from itertools import pairwise
 
 import polars as pl
 
@@ -43,7 +44,10 @@ _FORMULA = re.compile(
     r"\$\$(.{1,1000}?)\$\$|\\\[(.{1,1000}?)\\\]|(?<!\\)\$((?:[^$\n]|(?<=\\)\$){1,1000}?)(?<!\\)\$(?!-?\d)|\\\((.{1,1000}?)\\\)", re.DOTALL
 )
 _JOINED = re.compile(r"\s*(?:,|and|or|, and|, or)\s*")
-_CONDITION = re.compile(r"\s*,?\s*(?:when|if|since|because|where|for|out of|modulo|than|as)\b")
+_CONDITION = re.compile(
+    r"\s*,?\s*(?:(?:which )?(?:is )?(?:attained|achieved|reached|occurs|occurring|obtained)"
+    r"|when|if|since|because|where|for|out of|modulo|than|as|at)\b"
+)
 _BOLD = re.compile(r"\*\*([^*\n]{1,300})\*\*")
 _SENTENCE_END = re.compile(
     r"[.!?](?=\s|$|\*)|\*\*(?=[\s.,]|$)"
@@ -183,26 +187,27 @@ def _unmarked(text: str) -> str | None:
             return _value(bold[-1])
         if formulas := _formulas(line):
             return _of_formulas(line, formulas)
-        plain = line.rstrip(" .")
+        plain = line.rstrip(" .!")
         if value := plain if _is_mathematical(plain) else _value(plain):
             return value
     return None
 
 
 def _of_formulas(text: str, formulas: list[re.Match[str]]) -> str | None:
-    """`$x = 1$ and $x = 2$`: both. `$x$ equals 5`: what is said of the formula. `not $5$`: nothing."""
+    """`$x = 1$ and $x = 2$`: both. `$x$ equals 5`: what is said of the formula. `$4$, attained at $x = 2$`: 4. `not $5$`: nothing."""
     rest = text[formulas[-1].end() :].strip(" .\n")
     said = _VALUE.match(rest)
     if said and (_is_mathematical(said[1]) or _NUMBER.match(said[1])):
         return _value(rest)
-    while len(formulas) > 1 and _CONDITION.match(text[formulas[-2].end() : formulas[-1].start()]):
-        formulas = formulas[:-1]
-    found = [_inner(formulas[-1])]
-    for formula, following in zip(formulas[-2::-1], formulas[:0:-1], strict=True):
-        if not _JOINED.fullmatch(text[formula.end() : following.start()]):
-            break
-        found.insert(0, _inner(formula))
-    return None if _DENIED.search(text[: formulas[-1].start()]) else ", ".join(found)
+    groups = [[formulas[0]]]
+    for formula, following in pairwise(formulas):
+        if _JOINED.fullmatch(text[formula.end() : following.start()]):
+            groups[-1].append(following)
+        else:
+            groups.append([following])
+    while len(groups) > 1 and _CONDITION.match(text[groups[-2][-1].end() : groups[-1][0].start()]):
+        groups.pop()
+    return None if _DENIED.search(text[: groups[-1][0].start()]) else ", ".join(map(_inner, groups[-1]))
 
 
 def _value(line: str) -> str | None:

@@ -29,6 +29,7 @@ _MEASURED = re.compile(r"(.*?)(%)?(?:\\text\{([^{}]*)\})?", re.DOTALL)
 _BASED = re.compile(r"(\d+|[0-9A-F]{2,})_\d+")
 _ROUNDED = re.compile(r"-?\d*\.(\d{6,15})")
 _DECIMAL = re.compile(r"-?\d+(?:\.\d+)?")
+_MEMBERSHIP = re.compile(rf"^{SYMBOL}\\in(?=\\\{{)")
 _MATRIX = re.compile(r"\\begin\{matrix\}(.*)\\end\{matrix\}", re.DOTALL)
 _FUNCTION = re.compile(r"[fghpqFGHP]\(")  # read as a product
 _MOST = 30  # members of a list that are spelt differently
@@ -71,6 +72,7 @@ def _is_text(answer: str) -> bool:
 
 def _members(answer: str) -> list[str]:
     r"""The members of a list, `1,2`, or of a set, `\{1,2\}`; of anything else itself. ± are two. A union of inequalities is one."""
+    answer = _MEMBERSHIP.sub("", answer).replace(r"\}\cup\{", ",")
     if answer.startswith(r"\{") and answer.endswith(r"\}") and len(_split(answer[2:-2], r"\}")) == 1:
         return list(dict.fromkeys(_signed(_split(answer[2:-2], ","))))
     listed = _split(answer, ",")

@@ -64,6 +64,8 @@ _REWRITTEN: list[tuple[re.Pattern[str], str]] = [
         (r"\{\\(?:rm|bf|it)\s+([^{}]*)\}", r"\\text{\1}"),
         (r"\\mathbb\s*\{?\s*([A-Z])\s*\}?", r"\\mathbb{\1}"),
         (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+        (r"\\[dt]binom(?![a-zA-Z])", r"\\binom"),
+        (r"\\binom\s*(\d)\s*(\d)", r"\\binom{\1}{\2}"),
         (r"\\lg(?![a-zA-Z])", r"\\log"),
         (r"\\text\{\s*\}|\\(?:bf|it|rm|color\s*\{[^{}]*\}|[vh]?phantom\s*\{[^{}]*\})(?![a-zA-Z])", " "),
         (r"\\textcolor\s*\{[^{}]*\}", ""),

@@ -49,6 +49,8 @@ def _assigned(answer: str) -> tuple[str, str] | None:
         return parts[0], parts[-1]
     if _NAMED.fullmatch(parts[-1]) and len(parts) == 2 and found[1] == ["="]:
         return parts[1], parts[0]
+    if parts[-1].startswith((r"\begin{matrix}", "(", "[", r"\{")) and not values(parts[-1]):
+        return parts[0], parts[-1]
     numbers = [values(part) for part in parts]
     worth = numbers[-1]
     if not worth or worth[0] != worth[1] or abs(worth[0]) == 0 or re.search(r"\d[a-zA-Z\\]", parts[0]):

@@ -52,7 +52,7 @@ def spelling(written: str, percent: bool = False) -> str | None:
         return letter[1] or letter[2]
     text = in_one_notation(written)
     text = _DEGREES.sub(r"\\frac{\\pi}{180}" if _TRIGONOMETRY.search(text) else "", text)
-    text = re.sub(r"^\\text\{\s*(-?[\d.].*)\}$", r"\1", text.strip().rstrip(".,:;\\ ").lstrip(",:;+ "))
+    text = re.sub(r"^\\text\{\s*(-?[\d.].*)\}$", r"\1", text.strip().rstrip(".,:;=\\ ").lstrip(",:;=+ "))
     if not re.search(r"[(\[{]", text):
         text = _THOUSANDS.sub(lambda number: number[0].replace(",", ""), text)
     if approximation := _APPROXIMATION.match(text):
