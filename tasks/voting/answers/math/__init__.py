@@ -29,6 +29,7 @@ _NEXT_QUESTION = re.compile(
     r"|(?<=[.!?$])\s+(?:Question|Problem|Q|Human):|\b(?:Question|Problem|Exercise) \d+:"
     r"|<\|im_(?:end|start)\|>|<\|eot_id\|>|<\|endoftext\|>|</s>|\[/?INST\]"
 )
+_OF_NEXT_QUESTIONS = ["Question", "Problem", "Exercise", "Q", "Human", "User", "Instruction", "<|", "</s>", "INST]"]  # quick to look for
 _CALCULATION = re.compile(r"<<[^<>\n]{0,200}>>")  # "3 * 6 = <<3*6=18>>18", as models that learned from GSM8K write
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])\s*")
 _MARKER = re.compile(
@@ -64,10 +65,13 @@ _NUMBER = re.compile(r"-?\$?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?%?")
 
 def read(rows: pl.DataFrame) -> pl.Series:
     """The answer in each `text` in canonical spelling; null where there is none."""
-    columns = rows.select("text", "question", refused=is_refusal(pl.col("text").str.tail(_SEEN)))
+    text = pl.col("text").str.tail(_SEEN)
+    columns = rows.select(
+        text, pl.col("question").fill_null(""), goes_on=text.str.contains_any(_OF_NEXT_QUESTIONS), refused=is_refusal(text)
+    )
     answers = [
-        None if text is None else _read(text, asks_percent(question or ""), bool(refused))
-        for text, question, refused in columns.iter_rows()
+        None if text is None else _read(text, asks_percent(question), goes_on, refused)
+        for text, question, goes_on, refused in columns.iter_rows()
     ]
     return pl.Series("answer", answers, dtype=pl.String)
 
@@ -86,9 +90,9 @@ def same(pairs: pl.DataFrame) -> pl.Series:
     return pl.Series("same", [same_answer(left, right) for left, right in pairs.select("left", "right").iter_rows()], dtype=pl.Boolean)
 
 
-def _read(text: str, percent: bool, refused: bool) -> str | None:
-    text = _CALCULATION.sub("", text[-_SEEN:])
-    if _NEXT_QUESTION.search(text):
+def _read(text: str, percent: bool, goes_on: bool, refused: bool) -> str | None:
+    text = _CALCULATION.sub("", text)
+    if goes_on:
         first = min((found.end() for mark in (_BOX, _MARKER) if (found := mark.search(text))), default=len(text))
         if following := _NEXT_QUESTION.search(text, first):
             text, refused = text[: following.start()], False

@@ -22,6 +22,7 @@ from tasks.voting.answers.math.words import NUMERALS, in_words
 
 LONGEST = 1000  # characters; what is longer answers nothing
 
+_PLAIN_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")
 _DEGREES = re.compile(r"\^\s*\{?\s*\\circ(?![a-zA-Z])\s*\}?|\\degree(?![a-zA-Z])|(?<![a-zA-Z])degrees?(?![a-zA-Z])")
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
@@ -48,6 +49,8 @@ def spelling(written: str, percent: bool = False) -> str | None:
     """The canonical spelling of an answer; null where nothing is left. `percent`: the question asks for percent."""
     if len(written) > LONGEST:
         return None
+    if _PLAIN_NUMBER.fullmatch(written):  # as most are
+        return spelled(Fraction(written))
     if letter := _LETTER.fullmatch(written.strip().rstrip(".,:; \n")):
         return letter[1] or letter[2]
     text = in_one_notation(written)
