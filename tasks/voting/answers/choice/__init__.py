@@ -79,7 +79,8 @@ def _before_more(rows: pl.DataFrame) -> pl.Series:
     texts = rows.select(pl.when(text.str.len_bytes() <= _LONG).then(text)).to_series()
     texts = _changed(texts, _is_foreign(), text.str.normalize("NFKC").str.replace_all(r"[\p{Cf}\p{Mn}]", ""))
     turn = text.str.find("|".join((_ANOTHER_QUESTION, *_TURNS)))  # in bytes
-    is_question = text.cast(pl.Binary).bin.slice(turn).cast(pl.String).str.contains(rf"\A{_ANOTHER_QUESTION}")
+    rest = text.cast(pl.Binary).bin.slice(turn).cast(pl.String)
+    is_question = rest.str.contains(rf"\A{_ANOTHER_QUESTION}") & ~rest.str.contains("</", literal=True)
     head = text.cast(pl.Binary).bin.head(turn).cast(pl.String)
     texts = _changed(texts, _has_turns(text), pl.when(is_question).then(head))
     letters = rows.select("choices", text=texts).select("choices", "text", letter=_last(text))
@@ -96,7 +97,7 @@ def _before_more(rows: pl.DataFrame) -> pl.Series:
 def _text_by_text(rows: pl.DataFrame) -> pl.Series:
     """What a careful reader reads, who sees each distinct text once."""
     once = rows.unique()
-    read = [read_text(text, question or "", choices and tuple(choices)) for text, question, choices in once.iter_rows()]
+    read = [read_text(text, question or "", tuple(choices) if choices else None) for text, question, choices in once.iter_rows()]
     once = once.with_columns(answer=pl.Series(read, dtype=pl.String))
     return rows.join(once, on=rows.columns, how="left", nulls_equal=True, maintain_order="left")["answer"]
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from tasks.voting.answers.choice.letters import AFTER_BARE, REFERENCE, is_dressed, letters_of, lists
 from tasks.voting.answers.choice.options import Mention, Options, lower, mentions
+from tasks.voting.answers.choice.plain import places
 from tasks.voting.answers.choice.target import FILLERS, read_target
 
 
@@ -117,7 +118,9 @@ _HEADS = (
     *("suitable", "likely", "valid", "selected", "chosen", "choice", "option", "result", "conclusion", "decision", "verdict", "selection"),
     *("pick", "guess", "prediction", "a:", "#", "<"),
 )
-_OTHER_THAN_ANSWER = re.compile(r"\b(?:choices|options|answers|wrong|incorrect|false|other|another|possible)\b")
+_OTHER_THAN_ANSWER = re.compile(
+    r"\b(?:choices|options|answers?|(?:correct|best|right) option|wrong|incorrect|false|other|another|possible)\b"
+)
 _OTHER_BEFORE = re.compile(r"\b(?:wrong|incorrect|false|other|another|possible|not)\s\W*$")
 _STOP = re.compile(  # where a sentence ends, or another one begins without a full stop
     r"[.!?](?=[\s\"')\]]|$)|\n"
@@ -259,18 +262,10 @@ def _marked(
 
 
 def _markers(text: str, low: str) -> Iterator[re.Match[str]]:
-    """Where a marker may begin is found by its first word, and only there it is looked for; that is ten times as quick."""
-    heads = {place for word in _HEADS if word in low for place in _places(low, word)}
-    for place in sorted(heads):
+    """A marker is looked for only where one of its first words stands, which is ten times as quick as everywhere."""
+    for place in places(low, _HEADS):
         if marker := _MARKER.match(text, place):
             yield marker
-
-
-def _places(low: str, word: str) -> Iterator[int]:
-    place = low.find(word)
-    while place >= 0:
-        yield place
-        place = low.find(word, place + 1)
 
 
 def _last_clause(before: str) -> str:
@@ -288,7 +283,7 @@ def _end_of_target(text: str, marker: re.Match[str], texts: list[Mention], ends:
     end = stop.start() if stop else len(text)
     if stop and _ABBREVIATED.search(text, begin, end):
         end = ends[min(bisect_right(ends, end + 1), len(ends) - 1)]
-    end = next((max(end, one.end) for one in _near(texts, begin, begin + 5)), end)
+    end = next((max(end, one.end) for one in _near(texts, begin, begin + 5) if "\n" not in text[begin : one.start]), end)
     return min(end, begin + 400)
 
 
@@ -305,6 +300,8 @@ def _subjects(text: str, low: str, texts: list[Mention], options: Options) -> li
             continue
         dressed = is_dressed(match[0])
         beside = next((one for one in _near(texts, end, end + 4) if not low[end : one.start].strip(" :.,(-\"'")), None)
+        if beside and match[0] == "A" and low[end : beside.start] == " " and beside.letter != "A":
+            continue  # an article
         if beside and len(letters) == 1:
             used.add(beside)
             end, dressed = beside.end, dressed or beside.letter == letters[0]

@@ -10,6 +10,7 @@ only. Nothing here knows the question or its options.
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 # Of a longer text the start and the end are read, where answers stand.
 _LONGEST = 4_000  # characters of each
@@ -26,7 +27,7 @@ _FRACTION = re.compile(r"\\[dt]?frac\s*\{(-?\w{1,20})\}\s*\{(\w{1,20})\}")
 _BOX = re.compile(r"\\f?box(?:ed)?\s*(?=\{)")
 _BOLD_LINE = re.compile(r"^([ *#>-]*)\*\*(\(?[A-Z][.):][^*\n]*)\*\*[ ]*$", re.MULTILINE)
 _TICKED = re.compile(r"^([ *-]*)\[([ xX])\] ", re.MULTILINE)
-_EMPHASIS = re.compile(r"(\*{1,3}|_{1,3}|[\"'`])\s*\(?([A-Z])\s*[.:)]{0,2}\s*\1")
+_EMPHASIS = re.compile(r"(?<!\w)(\*{1,3}|_{1,3}|[\"'`])\s*\(?([A-Z])\s*[.:)]{0,2}\s*\1")
 _BRACES = re.compile(r"(?<![\w\]])[\[{<]\s*\(?([A-Za-z])\)?[.:]?\s*[\]}>]")
 _MARKS = re.compile(r"\*{1,3}|(?<!\w)_{1,3}|_{1,3}(?!\w)|\$(?!\d)|\\[\[\]()]|\\(?=\$)|```\w*")
 _BLANKS = re.compile(r" {2,}|[\u00a0\u2000-\u200a\u202f\u3000][ \u00a0\u2000-\u200a\u202f\u3000]*")
@@ -102,3 +103,14 @@ def segments(text: str) -> list[str]:
     if "</" in text:
         text = _THOUGHT.sub("", text)
     return _NEXT.split(text) if any(word in text for word in _NEXT_WORDS) else [text]
+
+
+def places(text: str, words: Iterable[str]) -> list[int]:
+    """Where one of the `words` stands in `text`, in order."""
+    found = set()
+    for word in words:
+        place = text.find(word)
+        while place >= 0:
+            found.add(place)
+            place = text.find(word, place + 1)
+    return sorted(found)
