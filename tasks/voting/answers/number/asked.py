@@ -40,6 +40,7 @@ _NO_UNIT = re.compile(r"(?:more|less|money|did|does|do|will|would|is|are|has|was
 _PERCENT = re.compile(r"\b(?:what|how many|calculate|find|which)\b[^,]*(?:percent|(?<!\d)%)")
 _COMPARES = re.compile(r"\b(?:more|less|fewer|times|longer|older|younger|taller|heavier|faster|difference|cheaper)\b")
 _EACH = re.compile(r"\b(?:each|every|per|apiece|an? (?:hour|day|week|month|year|minute|pound|piece))\b")
+_ARE = re.compile(r"\bhow many (?:\w+ ){1,4}(?:are|were) (?:not )?(\w+)", re.IGNORECASE)  # "how many students are boys"
 _SCALE = re.compile(r"(?:how many(?: more)?|in) (dozen|million|thousand|hundred|billion)s?\b")
 
 _AMOUNTS = words("money profit cost price salary income revenue change cash spending tip rent interest savings amount")
@@ -78,11 +79,13 @@ def asked(question: str) -> Asked:
     for match in _MANY.finditer(sentence):
         if match[0][:8].lower() != "how much" or not _NO_UNIT.match(match[1]):
             units |= _nouns(match[1])
+    units |= {stem(word) for word in _ARE.findall(sentence)}
     for cue, usual in _UNITS.items():
         if cue in low:
             units |= usual
     currency = re.search(r"[$€£¢]|\bdollar|\bcents?\b|\beuros?\b", text)
-    money = bool(currency) and (bool(units & _AMOUNTS) or (not units and bool(_MONEY.search(sentence) or "how much" in low)))
+    about_money = bool(units & _AMOUNTS) or (not units and bool(_MONEY.search(sentence) or "how much" in low))
+    money = "money" in units or (bool(currency) and about_money)
     explicit = {stem(match[1].split()[0]) for match in _IN.finditer(sentence)}
     units = explicit or (units | {"dollar"} if money else units)
     kind = "money" if money or units & {"dollar", "cent", "euro"} else ""

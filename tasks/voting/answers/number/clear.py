@@ -22,8 +22,10 @@ _AT_END = (
     r"(?:(?:#### |[Tt]he (?:final |correct )?answer is:? |[Aa]nswer:(?:\*\*)? |\nA: )(?:\*\*)?|\\boxed\{)"
     rf"({_VALUE})\}}?\.?(?:\*\*)?\$?\.?$"
 )
+_UNITS = r"(?: [a-z]{2,20}){0,3}(?:\*\*)?"
 _STRICT = (
-    rf"(?:####|[Tt]he (?:final )?answer is|[Aa]nswer:(?:\*\*)?) (?:\*\*)?{_VALUE}(?: [a-z]{{2,20}}){{0,3}}(?:\*\*)?(?:\.(?:\s|$)|\n|$)"
+    rf"(?:####|[Tt]he (?:final )?answer is) (?:\*\*)?{_VALUE}{_UNITS}(?:\.(?:\s|$)|\n|$)"
+    rf"|[Aa]nswer:(?:\*\*)? (?:\*\*)?{_VALUE}{_UNITS}\.?(?:\n|$)"
     rf"|\\boxed\{{{_VALUE}\}}"
 )
 _NOT_A_UNIT = (

@@ -63,7 +63,8 @@ CHECK_WORDS = (
 # The answer follows: "The answer to this is", "Final answer:", "<answer>", "\nA:".
 ANNOUNCEMENT = re.compile(
     rf"\b(?:answer|final result)\b(?! choices)(?:{_D}+(?:to|for|of|in)\b[^.\n:=,]{{1,80}}?)?"
-    rf"(?:,? ?(?:therefore|then|thus|here|in [a-z]+),?)?{_D}*(?:\([^)\n]{{0,30}}\))?{_D}*(?P<how>(?:is|are|was|would be|will be|should be|must be|comes to|equals)\b{_D}*"
+    rf"(?:,? ?(?:therefore|then|thus|here|in [a-z]+),?)?{_D}*(?:\([^)\n]{{0,30}}\))?{_D}*"
+    rf"(?P<how>(?:is|are|was|would be|will be|should be|must be|comes to|equals)\b{_D}*"
     rf"(?:therefore|thus|then|that)?\b{_D}*:?|[\"']? ?:|=|>|→)"
     rf"|(?:\A|\n){_D}*(?P<bare>A|Ans|Answer|Final answer|Solution|Total|Result){_D}*(?::|\n)",
     re.I,
@@ -74,8 +75,8 @@ HASHES = re.compile(rf"####+{_D}*(?:(?:final )?answer|a|ans)?{_D}*:?{_D}*(?=[-$�
 # Ends of sentences; of clauses that state something of their own: "…, so they need 4 buses", "…, which is 60%".
 SENTENCE = re.compile(rf"\n+|(?<=[.!?])[\"')\]{END}]*\s+(?=[\"'(\[{BOLD}{BOX}]*[A-Z\d$-])|(?<=[a-z)]\.)(?=[A-Z][a-z])|\s\|\s|(?<=\|)\s*\n")
 CLAUSE = re.compile(
-    r",?\s(?=(?:so(?! (?:that (?!is)|far|many|much|on)\b)|therefore|giving|leaving|for a total|making"
-    r"|which (?:is|means|gives|leaves|makes|rounds))\b)|;\s"
+    r",?\s(?=(?:so(?! (?:that (?!is)|far|many|much|on)\b)|therefore|hence|thus|giving|leaving|for a total|making"
+    r"|which (?:is|was|means|gives|leaves|makes|rounds))\b)|;\s"
 )
 
 # A sentence that gives no answer.
@@ -91,13 +92,16 @@ COMPARISON = re.compile(  # "This is 5 more than before."
 )
 QUESTION = re.compile(r"\A\W*(?:do|does|did|would|can|could|is|are|have|what|how|which|any|need|want)\b.*\?\W*\Z", re.I)
 SUPPOSITION = re.compile(r"\A\W*(?:in|over|for|per) (?:an?|one|each) (?:week|month|year)\b.*\b(?:would|could|might)\b", re.I)
-WHICH = re.compile(r"which (?:is|rounds)\b", re.I)
+WHICH = re.compile(r"which (?:is|was|rounds)\b", re.I)
 WHICH_IS = re.compile(  # "which rounds up to 4"
-    rf"which (?:is|rounds)(?: equal| equivalent| the same as| a total of| about| approximately| up| down| off| to| [a-z]+ed)*"
+    rf"which (?:is|was|rounds)(?: equal| equivalent| the same as| a total of| about| approximately| up| down| off| to| [a-z]+ed)*"
     rf"{_D}*[-$€£]{{0,2}}\d",
     re.I,
 )
-LEAVING = re.compile(r"(?:leaving|which leaves)\b", re.I)
+LEAVING = re.compile(r"(?:leaving|making the|which leaves)\b", re.I)
+SHARE = re.compile(r"which (?:is|was) \d[\d./]*%? of\b", re.I)  # "which was 3/5 of the $110"
+IN_TOTAL = re.compile(r"for a total\b", re.I)
+HOW_MANY_MORE = re.compile(r"how (?:many|much) (?:more|fewer|less|additional)\b", re.I)  # of a question
 
 # A sentence that concludes; and one that surely does.
 CONCLUSION = re.compile(
@@ -109,7 +113,7 @@ THEREFORE = re.compile(r"\A\W*(?:therefore|thus|hence|in conclusion|overall|alto
 
 # Ends of texts that were cut off: "16 - 3 =", "so she sells the", "9*2 = $<<9*2="; a sentence without a number and without an end.
 UNFINISHED = re.compile(
-    r"(?:[-+*/×÷=≈(]|(?<!\d)[,$]|\b(?:is|are|the|an?|of|and|to|for|by|with|at|that|so|which|from|will|per|then|therefore|thus|because"
+    r"(?:[-+*/×÷=≈(]|(?<!\d)\$|\b(?:is|are|the|an?|of|and|to|for|by|with|at|that|so|which|from|will|per|then|therefore|thus|because"
     r"|since|or|if))\s*\Z",
     re.I,
 )

@@ -182,9 +182,11 @@ def _is_remark(sentence: str, before: list[str], want: Asked) -> bool:
     in_brackets = sentence.lstrip().startswith("(") and sentence.rstrip(" .").endswith(")")
     if in_brackets or cues.REMARK.match(sentence) or cues.QUESTION.match(sentence):
         return True
-    if cues.WHICH.match(sentence) and not cues.WHICH_IS.match(sentence):
+    if cues.WHICH.match(sentence) and (not cues.WHICH_IS.match(sentence) or cues.SHARE.match(sentence)):
         return True
     if not want.compares and "=" not in sentence and cues.COMPARISON.match(sentence):
+        return True
+    if cues.IN_TOTAL.match(sentence) and cues.HOW_MANY_MORE.search(want.text):
         return True
     if cues.LEAVING.match(sentence) and not want.words & {"left", "remain", "remaining", "after", "leave"}:
         said, left = ({stem(word) for word in re.findall(r"[a-z]{4,}", part.lower())} & want.words for part in (before[-1], sentence))

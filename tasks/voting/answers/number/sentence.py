@@ -36,14 +36,27 @@ def _worth(points: float, *phrases: str) -> dict[str, float]:
 
 # Points for the word, or the two, before a number.
 _BEFORE = {
-    **_worth(8.0, "equal to", "come to", "comes to", "amounts to", "results in", "result in", "equals", "equal", "totals", "totaling"),
+    **_worth(
+        8.0,
+        "equal to",
+        "equivalent to",
+        "come to",
+        "comes to",
+        "amounts to",
+        "results in",
+        "result in",
+        "equals",
+        "equal",
+        "totals",
+        "totaling",
+    ),
     **_worth(2.0, "total of", "sum of", "profit of", "loss of", "average of", "balance of", "age of", "left with", "down to", "arrives at"),
     **_worth(
         2.0,
         *words(
             """is are was were be make makes made earn earns earned has have had cost costs need needs needed take takes took pay pays paid
-            get gets got spend spends spent left give gives gave leave leaves save saves saved sell sells sold owe owes receive receives eat eats
-            ate still remaining but contain contains use uses used
+            get gets got spend spends spent left give gives gave leave leaves save saves saved sell sells sold owe owes receive receives eat
+            eats ate still remaining but contain contains use uses used
             require requires weigh weighs drive drives run runs read reads buy buys bought
             become becomes will can must should walk walks collect collects collected arrives another extra additional altogether"""
         ),
@@ -57,12 +70,16 @@ _BEFORE = {
     ),
     **_worth(-4.0, "than", "out of", "of the", "of their", "of her", "of his", "each of", "every", "per", "within", "each", "all", "those"),
     **_worth(-4.0, "the first", "the other", "the remaining", "instead of"),
+    **_worth(1.0, "and", "or"),
     **_worth(-6.0, *words("step day week part method option question number no page grade case group team publisher room level year")),
     **_worth(-8.0, "plus", "times", "minus", "multiplied by", "divided by", "not", "rather than"),
 }
 _ADVERBS = words("about only just all approximately exactly around roughly nearly a the total")
 _OPERATION = re.compile(  # "times 2 is"
     r"\b(?:times|plus|minus|multiplied by|divided by|less) \$?[\d.,]+(?: [a-z]+){0,3} (?:is|gives|makes|equals|leaves)\Z", re.I
+)
+_CHANGE = re.compile(  # "brings the price to"
+    r"\b(?:bring|rais|ris|drop|reduc|increas|decreas|fall|lower)\w* (?:[a-z']+ ){0,5}to\Z", re.I
 )
 # Points for what stands after a number: a calculation that goes on, "of whom", "=".
 _AFTER = (
@@ -74,17 +91,22 @@ _AFTER = (
             re.I,
         ),
     ),
+    (3.0, re.compile(rf"{_M}*(?:[a-z]+ ){{0,4}}(?:in total|altogether|in all)\b", re.I)),
+    (1.5, re.compile(r" more\b(?! than)", re.I)),
+    (-4.0, re.compile(r" (?:times )?as (?:many|much)\b", re.I)),
     (-4.0, re.compile(rf"{_M}*of (?:whom|which|them|those|these|it)\b", re.I)),
     (-6.0, re.compile(rf"{_M}*(?:[a-z]+{_M}){{0,3}}=", re.I)),
 )
-_EACH = re.compile(r"(?: [a-z]+){0,3} (?:each|apiece|per|an? (?:hour|day|week|month|year|piece|pound|minute|dozen))\b", re.I)
+_EACH = re.compile(r"(?: [a-z]+){0,3} (?:each|apiece|(?:per|an?) (hour|day|week|month|year|piece|pound|minute|dozen)|per)\b", re.I)
+_LEFT = re.compile(r"(?: [a-z]+){0,3} left\b", re.I)
 
 # "If there are 7 teams, …" is no answer, nor is what follows "since"; after "= $18 every day" there can be none.
 _CONDITION = re.compile(
-    r"\A\W*(?:(?:so|then|therefore|thus|hence|and|now),? )?(?:if|after|when|with|by|since|for|in|given|because|from|at|as|before|out of"
-    r"|starting|selling|using|having|adding|to)\b(?:.*?,? then\b|[^,]*(?:,\d{3}[^,]*)*,(?!\d{3}))",
+    r"\A\W{0,20}(?:(?:so|then|therefore|thus|hence|and|now),? )?(?:if|after|when|with|by|since|for|in|given|because|from|at|as|before"
+    r"|out of|starting|selling|using|having|adding|to)\b(?:.*?,? then\b|[^,]*(?:,\d{3}[^,]*)*,(?!\d{3}))",
     re.I,
 )
+_INNER_CONDITION = re.compile(r"\b(?:if|when|since|because|given that)\b[^,]{1,200}(?:,\d{3}[^,]{0,200}){0,2},(?!\d{3})", re.I)
 _REASON = re.compile(
     r",? (?<!and )\b(?:since|because|as (?:each|there|he|she|they|it)|given that|where|assuming|considering|based on|having)\b", re.I
 )
@@ -109,8 +131,8 @@ def choose(sentence: str, asked: Asked, results: frozenset[str] = frozenset(), f
         return None
     if "=" in sentence and "(" not in sentence and _LAST_RESULT.search(sentence) and not _REASON.search(sentence):
         return Choice(found[-1], 20.0, _fits(sentence, found[-1], asked) > 0)
-    condition = _CONDITION.match(sentence)
-    condition_end = condition.end() if condition and found[-1].start > condition.end() else 0
+    conditions = [match.span() for pattern in (_CONDITION, _INNER_CONDITION) for match in pattern.finditer(sentence)]
+    conditions = [(opened, closed) for opened, closed in conditions if closed < found[-1].start]
     reason = next((match.start() for match in _REASON.finditer(sentence) if match.start() > found[0].end), len(sentence))
     brackets = [match.span() for match in re.finditer(r"\([^()\n]*\)", sentence)]
     equals = max(sentence.rfind("="), sentence.rfind("≈"))
@@ -122,7 +144,8 @@ def choose(sentence: str, asked: Asked, results: frozenset[str] = frozenset(), f
         points = _around(sentence, number, asked) + 3.0 * fit
         points += 3.0 * (number.value in results) - 3.0 * (number.value in known)
         points += 3.0 * (few_bold and sentence.rfind(BOLD, 0, start) > sentence.rfind(END, 0, start))
-        points -= 9.0 * (start < condition_end) + 9.0 * (start > reason) + 3.0 * (start < equals < reason)
+        points -= 9.0 * any(opened < start < closed for opened, closed in conditions)
+        points -= 9.0 * (start > reason) + 3.0 * (start < equals < reason)
         points -= 6.0 * any(opened < start < closed for opened, closed in brackets)
         points -= 3.0 * (number.kind == "percent" and asked.kind != "percent") + 5.0 * (number.kind == "ordinal")
         between = sentence[found[place - 1].end if place else 0 : start].lower()
@@ -135,15 +158,17 @@ def choose(sentence: str, asked: Asked, results: frozenset[str] = frozenset(), f
 
 def _around(sentence: str, number: Number, asked: Asked) -> float:
     """The points for what stands before and after a number."""
-    points = _before(sentence[max(0, number.start - 40) : number.start], number.value.startswith("-"))
+    points = _before(sentence[max(0, number.start - 40) : number.start], number.value.startswith("-"), asked)
     tail = sentence[number.end : number.end + 40]
     points += sum(worth for worth, after in _AFTER if after.match(tail))
-    if _EACH.match(tail):
-        points += 1.5 if asked.each else -2.5
+    if match := _EACH.match(tail):
+        points += 1.5 if asked.each and (not match[1] or match[1].lower() in asked.words) else -2.5
+    if "left" in asked.words and _LEFT.match(tail):
+        points += 4.0
     return points
 
 
-def _before(head: str, negative: bool) -> float:
+def _before(head: str, negative: bool, asked: Asked) -> float:
     head = head.rstrip(_DRESS + "-" if negative else _DRESS)
     if not head:
         return 0.0
@@ -154,8 +179,12 @@ def _before(head: str, negative: bool) -> float:
     if not head[-1].isalpha():
         return 0.0
     last = head.lower().rsplit(None, 4)[-4:]
+    if (last[-1] == "by" and asked.compares) or (last[-1] in ("in", "after") and f"{last[-1]} how many" in asked.text.lower()):
+        return 2.0
     while len(last) > 1 and last[-1] in _ADVERBS and " ".join(last[-2:]) not in _BEFORE:
         last.pop()
+    if last[-1] == "to" and _CHANGE.search(head):
+        return 6.0
     if last[-1] in ("is", "gives", "makes", "equals", "leaves") and _OPERATION.search(head):
         return 14.0
     return _BEFORE.get(" ".join(last[-2:])) or _BEFORE.get(last[-1], 0.0)
