@@ -130,7 +130,7 @@ def test_a_comparison_that_takes_too_long_is_ended_logged_once_and_the_next_one_
     with caplog.at_level(logging.WARNING):
         began = time.monotonic()
         assert not confirmed(tower, f"{tower}+1") and not confirmed(tower, f"{tower}+1")
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 60
     assert [record.message[:18] for record in caplog.records] == ["Taken as different"]
     assert confirmed("(x+1)^2", "x^2+2x+1")
 
@@ -147,7 +147,7 @@ def test_a_worker_ends_with_its_owner_even_when_that_is_killed() -> None:
         "print(process._idle[0].pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
     worker = int(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=Path.cwd()).stdout)
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while _runs(worker) and time.monotonic() < until:
         time.sleep(0.02)
     assert not _runs(worker)

@@ -6,7 +6,8 @@ r"""The program that compares two expressions with math-verify, in a process of 
 
 It is given two seconds of CPU for each pair, and memory, by the kernel, which ends it when it takes more, whatever sympy is doing. It has
 no more rights than it needs: it cannot write a file, start a program or open a connection. Only the parser of LaTeX is used, not
-math-verify's `parse`, which looks for an answer in a text and hands what it finds to sympy's `parse_expr`, so to eval.
+math-verify's `parse`, which looks for an answer in a text and hands what it finds to sympy's `parse_expr`, so to eval; of what a model
+wrote, eval then only sees the numbers, as tokens of digits (`sympy.Number("12")`).
 """
 
 import functools
