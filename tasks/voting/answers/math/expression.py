@@ -66,6 +66,8 @@ def _tokens(text: str) -> list[str]:
         if deep > _DEEPEST:
             raise Unreadable("too deep")
         tokens.append(token)
+    if tokens.count(":") > 1:  # 1:2:3 is no number
+        raise Unreadable(text)
     return tokens[::-1]
 
 

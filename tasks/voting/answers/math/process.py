@@ -35,7 +35,7 @@ _COMMANDS = {
     *FUNCTIONS,
     *("frac", "sqrt", "binom", "cdot", "div", "pi", "infty", "log", "le", "ge", "lfloor", "rfloor", "lceil", "rceil"),
 }
-_PLAIN = re.compile(r"[0-9a-zA-Z \\{}()\[\]+\-*/^_=<>|!.,:%']*")
+_PLAIN = re.compile(r"[0-9a-zA-Z \\{}()\[\]+\-*/^_=<>|!.,%']*")
 
 _TRIES = 3  # of an expression that takes too long: after that it is compared with nothing more
 
