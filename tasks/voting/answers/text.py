@@ -20,6 +20,7 @@ import polars as pl
 from tasks.voting.answers.choice.plain import places, plain, segments
 from tasks.voting.answers.refusal import refuses
 
+_LONGEST = 10_000  # characters of an answer
 _MARKER = re.compile(
     r"(?im)(?:####+|<answer>|^A:|\b(?:answers?|ans)\b[\"']{0,2}\s{0,2}(?::|=|\n)|\banswer\b[^.:=\n?!]{0,40}?\s"
     r"(?:is|would be|should be|must be|was)\b:?)"
@@ -34,8 +35,8 @@ _SENTENCE_ENDS = re.compile(
     r"(?<!\b[A-Z])(?<!\b(?:St|Dr|Mr|Ms|Mt|Jr|Sr|vs|No))(?<!\bMrs)(?<!\be\.g)(?<!\bi\.e)[.!?](?=\s|[\"')}]*(?:\s|$))|\n"
 )
 _REASON = re.compile(
-    r"(?i);|\s-\s|,? \(?(?:because|since|as it|as they|not|rather than|instead of|although|though)\b"
-    r"|, (?:which|who|where|as|so|but)\b|[\"'`]?\s*[}<].*$|\","
+    r"(?i);|\s-\s|,? \(?(?:because|since|as it|as they|rather than|instead of|although|though)\b"
+    r"|(?:,| \() ?not\b|, (?:which|who|where|as|so|but)\b|[\"'`]?\s*[}<].*$|\","
 )
 _COURTESY = re.compile(r"(?i)^\W*(?:i hope|let me know|hope (?:this|that)|please|feel free|is there anything|if you have|note\b|thanks?\b)")
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
@@ -70,7 +71,9 @@ def _answer(text: str, question: str) -> str | None:
 
 
 def _unmarked(part: str, text: str, question: str) -> str | None:
-    bold = _BOLD.findall(text[-10_000:])
+    if refuses(part.rstrip()):
+        return None
+    bold = _BOLD.findall(text[-_LONGEST:])
     if len(bold) == 1 and plain(bold[0]) in part:
         return _normalised(bold[0])
     lines = [line for line in part.split("\n") if line.strip() and not _COURTESY.match(line)]
@@ -107,7 +110,7 @@ def _without_question(answer: str, question: str) -> str:
 
 def _normalised(text: str) -> str | None:
     """`" The  “Tide Gate”."` → `"tide gate"`."""
-    spelled = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    spelled = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text[:_LONGEST]).casefold())
     for dash in "‐‑‒–—−":
         spelled = spelled.replace(dash, "-")
     spelled = re.sub(r"\s+", " ", re.sub("[“”„«»‘’\"'`]", "", spelled)).strip(_PUNCTUATION)

@@ -239,9 +239,8 @@ def _marked(
         gap, verb = (marker["gap"] or "").lower(), (marker["verb"] or "").lower()
         if _OTHER_THAN_ANSWER.search(gap) or _OTHER_BEFORE.search(before):
             continue
-        until = _end_of_target(text, marker, texts, ends)
+        until, is_question = _end_of_target(text, marker, texts, ends)
         target = read_target(text[marker.end() : until], options)
-        is_question = text[until : until + 1] == "?" and not marker["formal"]
         clause = _last_clause(before)
         if is_question or (not marker["formal"] and _HYPOTHETICAL.search(before + marker[0].lower())):
             pass
@@ -275,16 +274,17 @@ def _last_clause(before: str) -> str:
     return rest if len(rest) < 12 else clause
 
 
-def _end_of_target(text: str, marker: re.Match[str], texts: list[Mention], ends: list[int]) -> int:
-    """Where the sentence ends that a marker begins; not within an option's text."""
+def _end_of_target(text: str, marker: re.Match[str], texts: list[Mention], ends: list[int]) -> tuple[int, bool]:
+    """Where the sentence ends that a marker begins (not within an option's text), and whether it is a question."""
     filler = FILLERS.match(text, marker.end())
     begin = filler.end() if filler else marker.end()
     stop = _STOP.search(text, begin)
     end = stop.start() if stop else len(text)
     if stop and _ABBREVIATED.search(text, begin, end):
         end = ends[min(bisect_right(ends, end + 1), len(ends) - 1)]
+    is_question = stop is not None and stop[0] == "?" and end - begin < 200 and not marker["formal"]
     end = next((max(end, one.end) for one in _near(texts, begin, begin + 5) if "\n" not in text[begin : one.start]), end)
-    return min(end, begin + 400)
+    return min(end, begin + 400), is_question
 
 
 def _subjects(text: str, low: str, texts: list[Mention], options: Options) -> list[Subject]:
