@@ -106,7 +106,7 @@ _REWRITTEN: list[tuple[re.Pattern[str], str]] = [
 def in_one_notation(text: str) -> str:
     """`text` without fonts, sizes and shapes of brackets, in characters of ASCII and commands of LaTeX."""
     text = _DOTS.sub(r"\1\\overline{\2}", unicodedata.normalize("NFKC", text.translate(_TABLE)))
-    text = text.strip().strip("*`\"").removeprefix("'").rstrip(".,:; \n").strip()
+    text = text.strip().strip('*`"').removeprefix("'").rstrip(".,:; \n").strip()
     for pattern, replacement in _REWRITTEN:
         text = pattern.sub(replacement, text)
     return text
