@@ -199,7 +199,7 @@ def _contents(files: Sequence[str]) -> list[str]:
         try:
             with fsspec.open(file, "rb") as stream:
                 digest = hashlib.sha256()
-                for part in iter(lambda stream=stream: stream.read(2**22), b""):  # a file may be larger than memory
+                while part := stream.read(2**22):  # a file may be larger than memory
                     digest.update(part)
                 found.append(digest.hexdigest())
         except OSError as error:
