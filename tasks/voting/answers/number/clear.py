@@ -49,9 +49,9 @@ _CONCLUDES = (
 )
 _THEREFORE = r"(?i)therefore|thus|hence|conclusion|overall|altogether|in total"
 _IN_WORDS = (
-    r"(?i)one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|teen|twenty|thirty|forty|fifty|sixty|hundred|thousand|million|dozen"
-    r"|half|none|nothing|\bno\b|note|notice|remember|mind|please|hope|let me|if you|free|for |the |our |my |assum|remark|p\.?s|fact|check"
-    r"|side|interesting|by the way|forget|step"
+    r"(?i)\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[a-z]+teen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
+    r"|hundred|thousand|million|dozen|half|none|nothing|no|notice?|remember|mind|please|hope|remark)\b|let me|if you|feel free|for (?:ref|con|com)"
+    r"|(?:the|our|my|this) (?:ans|cal|sol|res|ass)|assum|p\.?s|fun fact|side note|as a check|interesting|by the way|forget|step"
 )
 
 # A next question; and backslash-n, which may be a line break.
@@ -113,7 +113,8 @@ def _announced(rows: pl.DataFrame) -> pl.DataFrame:
     rows = rows.with_columns(text=pl.when(own.str.contains("[0-9]")).then(own).otherwise("text"))
     rows = rows.filter(~pl.col("text").str.contains(_ANOTHER) & ~pl.col("text").str.contains(_CORRECTS))
     last = pl.col("text").str.extract_all(f"{_STRICT}|{_ANNOUNCES}").list.last()
-    value = pl.when(~pl.col("last").str.contains(_NOT_A_UNIT)).then(pl.col("last").str.extract(f"({_VALUE})"))
+    in_dollars = pl.col("cents") & pl.col("last").str.contains("dollar", literal=True)
+    value = pl.when(~pl.col("last").str.contains(_NOT_A_UNIT) & ~in_dollars).then(pl.col("last").str.extract(f"({_VALUE})"))
     return rows.with_columns(last=last).with_columns(found=value)
 
 

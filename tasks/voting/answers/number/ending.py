@@ -25,11 +25,10 @@ def answer(text: str, question: str = "") -> str | None:
     body = _own(plain(text))
     if not body.strip() or (abs(len(body) - len(question)) < 40 and body.strip() == plain(question).strip()):
         return None
-    want = asked(question)
     for part in _parts(body):
-        found = _announced(part, want) or _itemised(part, want) or _concluded(part, want)
+        found = _announced(part, question) or _itemised(part, question) or _concluded(part, question)
         if found:
-            return _converted(found.number, want)
+            return _converted(found.number, asked(question))
     return None
 
 
@@ -52,7 +51,7 @@ def _parts(text: str) -> list[str]:
     return [*(text[start:] for start in starts[-1:] if re.search(r"\d", text[start:])), text]
 
 
-def _announced(text: str, want: Asked) -> Choice | None:
+def _announced(text: str, question: str) -> Choice | None:
     """What is announced as the answer, last."""
     for start, end, loose in reversed(_announcements(text)[-20:]):
         after = text[end : end + 2000]
@@ -64,7 +63,7 @@ def _announced(text: str, want: Asked) -> Choice | None:
         statement = cues.SENTENCE.split(line.strip(), maxsplit=1)[0]
         if loose and not _is_short(statement):
             continue
-        choices = [choice for clause in cues.CLAUSE.split(statement) if (choice := choose(clause, want, first=4.0))]
+        choices = [choice for clause in cues.CLAUSE.split(statement) if (choice := choose(clause, asked(question), first=4.0))]
         if choices:
             return next((choice for choice in choices if choice.points > 0.0), choices[0])
     return None
@@ -95,10 +94,11 @@ def _is_short(statement: str) -> bool:
     return not re.search(r"\b(?:are|is|was|were|minus|plus|and|then)\b|[-+*/×÷=]", after, re.I)
 
 
-def _itemised(text: str, want: Asked) -> Choice | None:
+def _itemised(text: str, question: str) -> Choice | None:
     """The amount that a list at the end of the text adds up to, where the line before it names that."""
     if not cues.has(text, ("\n-", "\n*", "\n•")):
         return None
+    want = asked(question)
     match = cues.ITEMS.search(text, max(0, len(text) - 2000))
     total = choose(match[1], want) if match else None
     if not match or not total:
@@ -110,7 +110,7 @@ def _itemised(text: str, want: Asked) -> Choice | None:
     return total if sum(map(Fraction, values[1:])) == Fraction(values[0]) else None
 
 
-def _concluded(text: str, want: Asked) -> Choice | None:
+def _concluded(text: str, question: str) -> Choice | None:
     """The number of the last sentence that has one and is no remark."""
     text = _before_checks(text)
     if ("1. " in text or "1) " in text) and cues.FIRST_ITEM.search(text):
@@ -118,6 +118,7 @@ def _concluded(text: str, want: Asked) -> Choice | None:
     sentences = [sentence for sentence in cues.SENTENCE.split(text) if sentence and not sentence.isspace()]
     if not sentences or refuses(text) or _is_cut_off(text, sentences):
         return None
+    want = asked(question)
     if _answers_first(text, sentences):
         return choose(sentences[0], want)
     sentences = sentences[:-6] + [clause for sentence in sentences[-6:] for clause in cues.CLAUSE.split(sentence)]

@@ -22,6 +22,7 @@ def plain(text: str) -> str:
     if len(text) > LONGEST:
         text = re.sub(r"\A[\d.,]+", "", text[-LONGEST:])  # the cut may have gone through a number
     if not text.isascii():
+        text = _POWER_OF_TEN.sub(lambda power: "10^" + unicodedata.normalize("NFKC", power[1]), text)
         text = re.sub(r"\d(?<![0-9])", lambda digit: str(unicodedata.digit(digit[0])), text.translate(_CHARACTERS))
     if "<<" in text:
         text = re.sub(r"<<[^<>\n]*>>(?=[$-]{0,2}\.?\d)", "", text)
@@ -34,9 +35,11 @@ def plain(text: str) -> str:
     if escaped:
         text = _without_latex(text)
     text = text.replace(_DOLLAR, "$")
-    text = re.sub(rf"(\d)[{_THIN}'](?=\d{{3}}(?!\d))", r"\1,", text).replace(_THIN, " ")
+    text = re.sub(rf"(\d)[{_THIN}'~](?=\d{{3}}(?!\d))", r"\1,", text).replace(_THIN, " ")
     # A space separates thousands where a number is expected, and not in "5 250 ml bottles".
-    text = _SPACED.sub(lambda match: match[1] + match[2].replace(" ", ","), text)
+    text = _SPACED.sub(lambda match: match[1] + match[2].replace(" ", ",") + (match[3] or "").replace(",", "."), text)
+    if "USD" in text:
+        text = re.sub(r"\bUSD ?(?=\d)", "$", text)
     text = re.sub(r"\b(Mrs?|Ms|Dr|St|vs)\. ", r"\1 ", text)  # no ends of sentences
     if "**" in text:
         text = re.sub(r"\*\*([^*\n]{1,400})\*\*", rf"{BOLD}\1{END}", text).replace("**", " ")
@@ -48,7 +51,8 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_SPACED = re.compile(r"((?:[=:$#]|\bis|\A) ?)([1-9]\d{0,2}(?: \d{3})+)(?![\d/]|[.,]\d{4})")
+_POWER_OF_TEN = re.compile("(?<![0-9])10([⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,9})")
+_SPACED = re.compile(r"((?:[=:$#]|\bis|\A) ?)([1-9]\d{0,2}(?: \d{3})+)(?!\d)(,\d\d?)?(?![\d/]|[.,]\d{4})")
 
 
 def _characters() -> dict[int, str]:
@@ -69,7 +73,7 @@ def _characters() -> dict[int, str]:
 
 _CHARACTERS = _characters()
 
-_FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{([^{}]*)\}|(\d))\s*(?:\{([^{}]*)\}|(\d))")
+_FRACTION = re.compile(r"(\d\s*)?\\[dtc]?frac\s*(?:\{([^{}]*)\}|(\d))\s*(?:\{([^{}]*)\}|(\d))")
 _DRESS = re.compile(
     r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|mathtt|operatorname|mbox|bm|boldsymbol|underline|emph)\s*\{([^{}]*)\}"
 )
@@ -88,15 +92,16 @@ def _without_latex(text: str) -> str:
         text = _DRESS.sub(r" \1 ", text)
         text = _FRACTION.sub(_slash, text)
     text = _boxes(text)
-    text = re.sub(r"\\([a-zA-Z]+)\b ?", lambda match: f" {_WORDS.get(match[1], '')} " if match[1] not in ("left", "right") else "", text)
+    text = re.sub(r"\\([a-zA-Z]+) ?", lambda match: f" {_WORDS.get(match[1], '')} " if match[1] not in ("left", "right") else "", text)
     return text.replace("&", " ").replace("\\", " ")
 
 
 def _slash(match: re.Match[str]) -> str:
-    above, below = match[1] or match[2] or "", match[3] or match[4] or ""
-    if re.fullmatch(r"[\d.,]+", above.strip()) and re.fullmatch(r"[\d.,]+", below.strip()):
-        return f" {above}/{below}"
-    return f" ({above})/({below})"
+    whole = f"{match[1]} " if match[1] else ""
+    above, below = (match[2] or match[3] or "").strip(), (match[4] or match[5] or "").strip()
+    if re.fullmatch(r"-?[\d.,]+", above) and re.fullmatch(r"[\d.,]+", below):
+        return f"{whole}{above}/{below} "
+    return f"{whole} ({above})/({below}) "
 
 
 def _boxes(text: str) -> str:

@@ -111,7 +111,7 @@ _REASON = re.compile(
     r",? (?<!and )\b(?:since|because|as (?:each|there|he|she|they|it)|given that|where|assuming|considering|based on|having)\b", re.I
 )
 _LAST_RESULT = re.compile(r"[\d)a-z] ?=(?= ?[-$]{0,2}(?:\d[\d,]{0,30})?(?:\.?\d{1,30})[^\d=]*\Z)", re.I)
-_RESULT_FIRST = re.compile(r"\A[^=\d]*[\d.,]+ ?=[^=]*\d ?[-+*/×÷] ?\$?\d[^=]*\Z")  # "105 = 7 * 15"
+_RESULT_FIRST = re.compile(r"\A[^=\d]*[\d.,]+ ?=[^=]*\d ?[-+*/×÷^] ?\$?\d[^=]*\Z")  # "105 = 7 * 15"
 _COMMON = words(
     "how many much the does did for and are will has have her his their she they that this with from what total was were one get gets"
 )

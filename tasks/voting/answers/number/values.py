@@ -30,6 +30,7 @@ class Number(NamedTuple):
 
 _PLAIN = (
     r"(?:\d{1,3}(?:\.\d{3})+,\d{1,2}(?!\d|,\d)"  # 1.234,50
+    r"|\d{1,3}(?:\.\d{3}){2,}(?![\d.])"  # 1.000.000
     r"|\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?"  # 1,234.50
     r"|\d{1,2}(?:,\d\d)+,\d{3}(?!\d)(?:\.\d+)?"  # 12,50,000, as in India
     r"|\d+,\d{1,2}(?!\d|,\d)"  # 12,5
@@ -168,6 +169,8 @@ def _value(match: re.Match[str], negative: bool) -> str:
 
 def _decimal(written: str) -> str:
     """`"1.234,50"` → `"1234.50"`, `"1,234"` → `"1234"`, `"12,5"` → `"12.5"`."""
+    if written.count(".") > 1 and "," not in written:
+        return written.replace(".", "")
     head, comma, tail = written.rpartition(",")
     if comma and len(tail) < 3:
         return head.replace(".", "").replace(",", "") + "." + tail
@@ -176,7 +179,7 @@ def _decimal(written: str) -> str:
 
 # Larger unit, smaller unit, how many of these it has.
 _TWO_PARTS = {
-    ("dollar", "cent"): 100, ("hour", "minute"): 60, ("hour", "min"): 60, ("hr", "min"): 60, ("minute", "second"): 60, ("foot", "inch"): 12,
+    ("dollar", "cent"): 100, ("hour", "minute"): 60, ("hour", "min"): 60, ("h", "min"): 60, ("hr", "min"): 60, ("minute", "second"): 60, ("foot", "inch"): 12,
     ("feet", "inch"): 12, ("year", "month"): 12, ("week", "day"): 7, ("day", "hour"): 24, ("pound", "ounce"): 16, ("euro", "cent"): 100,
     ("meter", "centimeter"): 100, ("kilogram", "gram"): 1000, ("kilometer", "meter"): 1000, ("dozen", "egg"): 12,
 }  # fmt: skip
@@ -212,8 +215,8 @@ _TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
 _WORDS = dict(zip(_ONES.split(), range(20), strict=True)) | dict(zip(_TENS.split(), range(20, 100, 10), strict=True))
 _PIECES = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10}
 _SPELLED = re.compile(
-    rf"\b(?P<minus>minus |negative )?(?P<number>(?:{'|'.join(_WORDS)}|an? (?=hundred|thousand|million|dozen)|half a (?=dozen|million))"
-    rf"(?:(?:-| and | |, )?(?:{'|'.join(sorted(_WORDS, key=len, reverse=True))}|hundred|thousand|million|billion|dozen)\b){{0,12}})"
+    rf"\b(?P<minus>minus |negative )?(?P<number>(?:{'|'.join(_WORDS)}|an? (?=hundred|thousand|million|dozen|(?:half|third|quarter|fifth|tenth) of\b)|half a (?=dozen|million))"
+    rf"(?:(?:-| and (?!one[ -]half)| |, )?(?:{'|'.join(sorted(_WORDS, key=len, reverse=True))}|hundred|thousand|million|billion|dozen)\b){{0,12}})"
     rf"(?:(?:[ -](?:halves|(?:{'|'.join(_PIECES)})s?))|(?P<and>(?: [a-z]+)? and (?:a half|a quarter|one[ -]half|three[ -]quarters)))?\b"
     r"(?: ?(?P<kind>percent|dollars?|cents?)\b)?"
     r"|\b(?P<none>none|nothing)(?= (?:of|is|are|left|remains?)\b)|\b(?P<half>half)(?= (?:an?|the|of)\b)",
@@ -239,7 +242,7 @@ def _from_words(match: re.Match[str], asked_scale: str) -> Number:
             if _SCALES[word] >= 1000:
                 total, group = total + group, Fraction(0)
         elif word in ("a", "an"):
-            group += 1
+            group = group or Fraction(1)
         elif word == "half":
             group = Fraction(1, 2)
     value = total + group
