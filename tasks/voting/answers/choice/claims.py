@@ -121,7 +121,8 @@ _HEADS = (
 _OTHER_THAN_ANSWER = re.compile(
     r"\b(?:choices|options|answers?|(?:correct|best|right) option|wrong|incorrect|false|other|another|possible)\b"
 )
-_OTHER_BEFORE = re.compile(r"\b(?:wrong|incorrect|false|other|another|possible|not)\s\W*$")
+_OTHER_BEFORE = re.compile(r"\b(?:other|another|possible)\s\W*$")
+_WRONG_BEFORE = re.compile(r"\b(?:wrong|incorrect|false|not)\s\W*$")
 _STOP = re.compile(  # where a sentence ends, or another one begins without a full stop
     r"[.!?](?=[\s\"')\]]|$)|\n"
     r"|\s(?=(?:The (?:\w+ )?(?:answer|option) is|(?:So|Thus|Therefore|Hence),? [Tt]he|(?:Final )?Answer:|####))"
@@ -144,10 +145,10 @@ _ANOTHER_TOO = re.compile(r"\b(?:so|as) (?:is|are)\s$|\bas well as\s$")
 _TOO = re.compile(r"^\s(?:is|are|would be|could be|may be)\s(?:also|equally)\b|\b(?:right|correct|true),? (?:too|as well)\b")
 _HEDGED_VERB = re.compile(r"could|might|may|was|can\b|seem|appear")
 _HEDGED = re.compile(
-    r"\b(?:might|may|could|tempting|tempted|seems?|appears?|whether|perhaps|possible|plausible|almost|nearly|partly|partially|if)\b"
+    r"\b(?:might|may|could|tempting|tempted|seems?|appears?|perhaps|possible|plausible|almost|nearly|partly|partially|if)\b"
 )
 _OF_OTHERS = re.compile(
-    r"\b(?:people|students?|someone|somebody|others|(?:many|some|most)(?!\s?$|\s(?:appropriate|likely|suitable|accurate|probably"
+    r"\b(?:people|students?|whether|someone|somebody|others|(?:many|some|most)(?!\s?$|\s(?:appropriate|likely|suitable|accurate|probably"
     r"|correct|plausible|of the))|published|textbook|author|claims?|mistake(?:nly)?|mistaken|wrongly|incorrectly|falsely|misconception"
     r"|trap|distractor|at first|initially|originally|first|thought|was going|were going|considered|you (?:might|may|could|said|chose"
     r"|picked)|your|last year)\b"
@@ -239,6 +240,7 @@ def _marked(
         gap, verb = (marker["gap"] or "").lower(), (marker["verb"] or "").lower()
         if _OTHER_THAN_ANSWER.search(gap) or _OTHER_BEFORE.search(before):
             continue
+        is_wrong = _WRONG_BEFORE.search(before)
         until, is_question = _end_of_target(text, marker, texts, ends)
         target = read_target(text[marker.end() : until], options)
         clause = _last_clause(before)
@@ -250,7 +252,7 @@ def _marked(
             until = marker.end()
         else:
             until = next((split.start() for split in _SPLIT.finditer(text, marker.end(), until)), until)
-            if _NEGATED.search(clause + gap + verb):
+            if is_wrong or _NEGATED.search(clause + gap + verb):
                 found.excluded.update({target.letter: marker.start()} if target.letter else {})
             elif not _OF_OTHERS.search(clause + gap):
                 hedged = _HEDGED.search(clause + gap) or _HEDGED_VERB.match(verb)

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 KIND = r"(?i:options?|choices?|answers?|letters?|alternatives?)"
 DRESSED = r"(?:(?<!\w)\([A-Za-z]\)|(?<![\w.(])(?<![.'])[A-Z]\))"
-BARE = r"(?<![\w.'+=*/^(-])(?<![+=*/^] )[A-Z](?![\w'(]|-\B(?! )|-\w|\.\w|\s?[+=*/^])"
+_PRONOUN = r"I(?=\s(?:am|was|would|will|think|choose|have|had|can|cannot|do|don|did|guess|believe|know|say|go|pick|feel|hope)\b)"
+BARE = rf"(?<![\w.'+=*/^(-])(?<![+=*/^] )(?!{_PRONOUN})[A-Z](?![\w'(]|-\B(?! )|-\w|\.\w|\s?[+=*/^])"
 _ITEM = rf"(?:{KIND}[ :]{{1,2}})?(?:{DRESSED}|{BARE}|(?<=(?i:ption|hoice) )[a-z]\b(?!'))"
 LIST = re.compile(rf"{_ITEM}(?:\s?[,/]\s?{_ITEM}){{0,25}}(?:(?:,\s|\s)?(?:(?:and|or|nor)\s|&\s?){_ITEM}){{0,3}}")
 # What follows a bare letter that is meant as an option.

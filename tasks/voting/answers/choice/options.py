@@ -34,7 +34,7 @@ class Options(NamedTuple):
     Attributes:
         texts: in small letters, without label and article; "" where it would say nothing (a single letter).
         numbers: value as text where an option is a number that no other is; None: it is none.
-        letters: the letter of an option by all letters that may stand for it: its own, or its text ("E") where no option has that.
+        letters: the letter of an option by all letters that may stand for it: its own, or, where that is none's, one in its text ("Type O").
         sets: the letter of an option by the letters that it names, such as {"A", "B"} of "Both A and B".
         numbered: whether the question numbers its options.
         above: whether an option is "all" or "none of the above".
@@ -70,7 +70,7 @@ def options_of(choices: tuple[str, ...] | None, question: str) -> Options:
     short = [_ARTICLE.sub("", text) for text in low]
     values = [value(match[0]) if (match := _ONLY_NUMBER.fullmatch(text)) else None for text in low]
     own = dict(zip(LETTERS, LETTERS[: len(known)], strict=False))
-    by_text = {text: letter for letter, text in zip(LETTERS, bare, strict=False) if re.fullmatch("[A-Z]", text)}
+    by_text = _by_letter_in_text(bare)
     sets = {_named_by(text): letter for letter, text in zip(LETTERS, bare, strict=False)}
     if "all of the above" in low:
         everything = LETTERS[low.index("all of the above")]
@@ -138,6 +138,12 @@ def _places(low: str, text: str) -> list[int]:
             places.append(start)
         start = low.find(text, end)
     return places
+
+
+def _by_letter_in_text(texts: list[str]) -> dict[str, str]:
+    """Letters that stand alone in the text of only one option."""
+    found = [(one, letter) for letter, text in zip(LETTERS, texts, strict=False) for one in set(re.findall(r"(?<!\w)[B-HJ-Z](?!\w)", text))]
+    return {one: letter for one, letter in found if sum(one == other for other, _ in found) == 1}
 
 
 def _named_by(text: str) -> frozenset[str]:

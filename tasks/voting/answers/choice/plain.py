@@ -24,6 +24,7 @@ _CIRCLED = {
 _TYPOGRAPHY = str.maketrans("“”„«»‘’`´−–—‐‑。、【】「」", '"""""\'\'\'\'-----.,[][]')
 _COMMAND = re.compile(r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:rm|bf|sf|it)|emph|left|right|bf|rm|[lL]arge|quad|[,;!])(?![a-z])")
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{(-?\w{1,20})\}\s*\{(\w{1,20})\}")
+_POWER = re.compile(r"\^\{(\w{1,9})\}")
 _BOX = re.compile(r"\\f?box(?:ed)?\s*(?=\{)")
 _BOLD_LINE = re.compile(r"^([ *#>-]*)\*\*(\(?[A-Z][.):][^*\n]*)\*\*[ ]*$", re.MULTILINE)
 _TICKED = re.compile(r"^([ *-]*)\[([ xX])\] ", re.MULTILINE)
@@ -85,6 +86,8 @@ def plain(text: str) -> str:
         text = _BOLD_LINE.sub(r"\1\2 ✓", text)
     if any(mark in text for mark in "*_`\"'"):
         text = _EMPHASIS.sub(r"(\2)", text)
+    if "^{" in text:
+        text = _POWER.sub(r"^\1", text)
     if "[" in text:
         text = _TICKED.sub(lambda tick: tick[1] + ("" if tick[2] == " " else "✓ "), text)
     if "[" in text or "{" in text or "<" in text:

@@ -43,7 +43,7 @@ _ITEM = re.compile(
 )
 _GOOD = re.compile(r"(?i)(?<!not )\b(?:correct|true|right|yes|the answer|best answer)\b|[✓✔✅☑]")
 _BAD = re.compile(r"(?i)\b(?:incorrect|wrong|false|not|isn't|no|eliminated?|cannot|can't)\b|[❌✗✘✕✖]")
-_CONTRAST = re.compile(r"\b(?:while|whereas|unlike|instead of|rather than|followed by|(?:more|less|better|other) than|(?<=, )not)\b")
+_CONTRAST = re.compile(r"\b(?:while|whereas|unlike|instead of|rather than|followed by|(?:more|less|other|\w+er) than|(?<=, )not)\b")
 _DENIED = re.compile(r"\b(?:not|never|neither|nor|cannot|unlike|than|instead|if|except|some|many|could|might|may)\b|n't\b")
 
 
@@ -96,7 +96,11 @@ def _decide(text: str, made: list[Claim], found: Claims, leading: str | None, op
     ]
     if loose:
         return loose[-1].letter
-    return (_leading_text(text, options) or _last_sentence(text, options, question)) if found.unread < 0 else None
+    return (
+        (_last_letter(text, options) or _leading_text(text, options) or _last_sentence(text, options, question))
+        if found.unread < 0
+        else None
+    )
 
 
 def _is_refusal(text: str, options: Options) -> bool:
@@ -123,7 +127,9 @@ def _leading(text: str, options: Options) -> str | None:
         several = LIST.search(text, 0, match.end() + 20)
         if several and len(set(letters_of(several[0]))) > 1 and several.start() <= match.end():
             return None
-        return options.letters.get(next(one for one in match.groups() if one).upper())
+        letter = next(one for one in match.groups() if one).upper()
+        is_list = letter == "A" and all(re.search(rf"(?<!\w)\(?{one}[.:)]\s", text) for one in "BC")
+        return None if is_list else options.letters.get(letter)
     if match := _LEADING_NUMBER.match(text):
         place = int(match[1]) - 1
         return LETTERS[place] if 0 <= place < len(options.texts) and match[1] not in options.numbers else None
@@ -171,6 +177,12 @@ def _list_in_line(text: str, options: Options) -> tuple[int, int] | None:
         begin = place - len(label[0]) if begin < 0 else begin
         end = place + len(option)
     return begin, end
+
+
+def _last_letter(text: str, options: Options) -> str | None:
+    """The letter of which the last sentence says something: "B has the shortest year"."""
+    match = re.search(r"(?:^|[.;!\n]\s?|\bthat\s)([A-Z])\s(?:is the|has|satisfies|meets|gives)\b[^.!?\n]*[.!]?\s*$", text[-300:])
+    return options.letters.get(match[1]) if match and not _DENIED.search(match[0]) else None
 
 
 def _last_sentence(text: str, options: Options, question: str) -> str | None:

@@ -55,8 +55,8 @@ def read_target(target: str, options: Options) -> Target | None:
     start = either.end() if either else 0
     written = LIST.match(target, start)
     letters = letters_of(written[0]) if written else []
-    if first and first.end > max(written.end() if written else 0, 1) and not (len(letters) == 1 and _is_label(target, first)):
-        return _text_at_start(low, first, texts)
+    if first and first.end > (written.end() if written else 0) and not (len(letters) == 1 and _is_label(target, first)):
+        return _text_at_start(low, first, texts, options)
     if len(set(letters)) > 1:
         return Target(options.sets.get(frozenset(letters)))
     if (
@@ -65,6 +65,8 @@ def read_target(target: str, options: Options) -> Target | None:
         and (is_dressed(written[0]) or AFTER_BARE.match(target, written.end()) or _text_after(low, written.end(), texts, letters))
     ):
         return Target(options.letters.get(letters[0]))
+    if cut := re.match(r"\(([A-Za-z])\W*$", target):
+        return Target(options.letters.get(cut[1].upper()))
     if small := re.match(r"([a-z])(?:\)|\s*(?:$|[.:!\n,]))", target):
         return Target(options.letters.get(small[1].upper()))
     if number := _label_number(low, options):
@@ -77,7 +79,7 @@ def _is_label(target: str, text: Mention) -> bool:
     return bool(re.match(r"\(?\w[).:]", target)) and text.start > 0
 
 
-def _text_at_start(low: str, first: Mention, texts: list[Mention]) -> Target:
+def _text_at_start(low: str, first: Mention, texts: list[Mention], options: Options) -> Target:
     """Options' texts from the start: one, or a calculation that leads to the last, or two at once."""
     others = [one for one in texts if one.start >= first.end and one.letter != first.letter]
     if not others:
@@ -85,7 +87,8 @@ def _text_at_start(low: str, first: Mention, texts: list[Mention]) -> Target:
     between = low[first.end : others[0].start]
     if "=" in between or (re.match(r"\s?[-+*/×]", between) and "=" in low[: others[-1].start]):
         return Target(others[-1].letter)
-    return Target(None if re.fullmatch(r"\s?(?:,|/|&|and|or|,\s?(?:and|or))\s(?:the\s|an?\s)?", between) else first.letter)
+    joined = re.fullmatch(r"\s?(?:,|/|&|and|or|,\s?(?:and|or))\s(?:the\s|an?\s)?", between)
+    return Target(options.sets.get(frozenset(one.letter for one in texts)) if joined else first.letter)
 
 
 def _text_after(low: str, start: int, texts: list[Mention], letters: list[str]) -> bool:
