@@ -17,8 +17,10 @@ from tasks.config import AnswerKind
 
 KINDS = list(get_args(AnswerKind))
 LETTERS = list(string.ascii_uppercase)
-# Only what the reader of numbers reads whole: "1,00" and "- 5" are refused here rather than taken for 0 and 5 there.
+# Only what the reader of numbers reads whole: "1,00" and "- 5" are refused here rather than taken for 0 and 5 there. A table of "3/4" and
+# "2e3" may be one of dates and names: these are numbers where the answer kind says so.
 _NUMBER = r"^[-−+]?\$?[-−]?(?:(?:[0-9]{1,3}(?:,[0-9]{2,3})*,[0-9]{3}|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)\s*%?$"
+_OTHER_NUMBER = r"^[-−+]?(?:(?:[0-9]+ )?[0-9]+/0*[1-9][0-9]*|[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]{1,3})$"
 
 
 def settle(rows: pl.DataFrame) -> pl.DataFrame:
@@ -45,9 +47,9 @@ def settle(rows: pl.DataFrame) -> pl.DataFrame:
     require(rows, pl.col("letter").is_not_null(), "gold", "the letter of one of the choices, or one of the choices")
     require(
         rows,
-        (pl.col("answer_kind") != "number") | is_number,
+        (pl.col("answer_kind") != "number") | is_number | pl.col("gold").str.contains(_OTHER_NUMBER),
         "gold",
-        "a number such as 1,080 or -3.5; answer_kind = 'math' or 'text' takes others",
+        "a number such as 1,080, -3.5 or 3/4; answer_kind = 'math' or 'text' takes others",
     )
     return rows.with_columns(gold=pl.col("letter")).drop("letter")
 

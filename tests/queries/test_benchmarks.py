@@ -231,6 +231,9 @@ def test_an_own_table_is_read_through_its_columns_and_kinds_are_inferred(tmp_pat
     assert queries.select("source_id", "gold", "answer_kind").rows() == [("7", "B", "choice"), ("8", "A", "choice")]
     numbers = jsonl(tmp_path / "n.jsonl", {"question": "a", "gold": 18}, {"question": "b", "gold": "-1,080.5"})
     assert set(load("n", numbers)["answer_kind"]) == {"number"}
+    other = jsonl(tmp_path / "o.jsonl", *({"question": gold, "gold": gold} for gold in ("3/4", "-1 1/2", "2.5e3")))
+    assert set(load("o", other)["answer_kind"]) == {"text"}  # they may be dates, or names
+    assert set(load("o", other, answer_kind="number")["gold"]) == {"3/4", "-1 1/2", "2.5e3"}
     texts = jsonl(tmp_path / "t.jsonl", {"question": "a", "gold": "18"}, {"question": "b", "gold": "Kel"})
     assert set(load("t", texts)["answer_kind"]) == {"text"}
     assert set(load("t", texts, answer_kind="math")["answer_kind"]) == {"math"}
@@ -253,7 +256,7 @@ def test_mistakes_in_an_own_table_are_named_by_file_row_and_column(tmp_path: Pat
     assert "row 1: column 'answer_kind' is 'num', expected one of number, choice, math, text" in refused("x", kind)
     number = jsonl(tmp_path / "number.jsonl", good, good | {"gold": "four"})
     assert "row 2: column 'gold' is 'four', expected a number such as" in refused("x", number, answer_kind="number")
-    for gold in ("1,00", "- 5", "1.2.3", "5 apples", "1/2"):
+    for gold in ("1,00", "- 5", "1.2.3", "5 apples", "1/0"):
         number = jsonl(tmp_path / "number.jsonl", good | {"gold": gold})
         assert f"row 1: column 'gold' is {gold!r}, expected a number such as" in refused("x", number, answer_kind="number")
     assert "columns: there is no column 'golds' to map; did you mean 'gold'?" in refused("x", number, columns={"golds": "gold"})
