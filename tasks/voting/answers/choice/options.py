@@ -17,7 +17,7 @@ from tasks.voting.answers.choice.plain import plain
 LETTERS = string.ascii_uppercase
 _LABEL = re.compile(r"^\s*(?:([A-Z])[.):]|\(([A-Za-z])\))\s*")
 _ARTICLE = re.compile(r"^(?:an?|the|because|that|both|to|by|in|it is|they are) (?=.)")
-_NUMBER = re.compile(r"(?<![\w.,/])-?[$€£]?(?:\d{1,3}(?:,\d{3})+|\d{1,40})(?:\.\d{1,40})?(?!\w*\d|[.,/]\d)")
+_NUMBER = re.compile(r"(?<![\w.,/])-?[$€£]?(?:\d{1,3}(?:,\d{3})+|\d{1,40})(?:\.\d{1,40})?(?!\w*\d|[.,/]\d|(?:st|nd|rd|th)\b)")
 _ONLY_NUMBER = re.compile(rf"{_NUMBER.pattern}\s?(?:%|°?\s?[a-zµ²³/^0-9]{{1,12}}\.?)?")
 _ABOVE = re.compile(
     r"\b(none|neither|all) (?:of )?(?:(?:the|these|those) )?(?:above|these|those|them|others?|(?:options?|choices?|answers?|statements?)"
@@ -34,7 +34,7 @@ class Options(NamedTuple):
     Attributes:
         texts: in small letters, without label and article; "" where it would say nothing (a single letter).
         numbers: value as text where an option is a number that no other is; None: it is none.
-        letters: the letter of an option by all letters that may stand for it: its own, or, where that is none's, one in its text ("Type O").
+        letters: the letter of an option by all letters that may stand for it: its own, else one in its text ("Type O").
         sets: the letter of an option by the letters that it names, such as {"A", "B"} of "Both A and B".
         numbered: whether the question numbers its options.
         above: whether an option is "all" or "none of the above".

@@ -1,6 +1,6 @@
 r"""Brings a text that answers a choice into a plain shape, and cuts off what is no part of the answer.
 
-    plain(r"So **Answer:** $\boxed{\text{B}}$")              →  "So Answer: ####(B)"
+    plain(r"So **Answer:** $\boxed{\text{B}}$")              →  "So Answer: #### {(B)}"
     plain("The answer is Ⓑ")                                 →  "The answer is (B)"
     segments("B\n\nQuestion: And of Spain?\nAnswer: C")      →  ["B\n", " And of Spain?\nAnswer: C"]
 

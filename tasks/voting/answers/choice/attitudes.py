@@ -1,0 +1,27 @@
+r"""Words in a clause that change what it says of an option; all in small letters.
+
+"the answer is not B"              NEGATED
+"the answer could be B"            HEDGED
+"many would say the answer is B"   OF_OTHERS: not what the text itself says
+"if it were hotter, B would be"    HYPOTHETICAL
+"""
+
+import re
+
+NEGATED = re.compile(
+    r"\b(?:not|cannot|never|neither|nor|hardly|no longer|far from|no way|wrong to|false that|doubt|anything but|unlikely)\b|n't\b"
+)
+HYPOTHETICAL = re.compile(
+    r"\b(?:if|unless|had|were|suppose|assum\w+|pretend)\b.*\b(?:would|could|might|were)\b|\bwould have been\b|\b(?:in that case"
+    r"|otherwise)\b|^\W*(?:suppose|assume|let)\b(?!')"
+    r"|\bcorrect if\b|\bif it were\b"
+)
+HEDGED = re.compile(
+    r"\b(?:might|may|could|tempting|tempted|seems?|appears?|perhaps|possible|plausible|almost|nearly|partly|partially|if)\b"
+)
+OF_OTHERS = re.compile(
+    r"\b(?:people|students?|whether|someone|somebody|others|(?:many|some|most)(?!\s?$|\s(?:appropriate|likely|suitable|accurate|probably"
+    r"|correct|plausible|of the))|published|textbook|author|claims?|mistake(?:nly)?|mistaken|wrongly|incorrectly|falsely|misconception"
+    r"|trap|distractor|at first|initially|originally|first|thought|was going|were going|considered|you (?:might|may|could|said|chose"
+    r"|picked)|your|last year)\b"
+)

@@ -1,0 +1,65 @@
+r"""Reads an option from the first or the last sentence of a text that says no letter as its answer.
+
+"Yes, because ice is lighter."             →  "A" (options: yes, no)
+"It isn't Lyon; the capital is Paris."     →  "B"
+"Oxygen, nitrogen and hydrogen are not."   →  the option that is left
+"B has the shortest year."                 →  "B"
+"""
+
+import re
+
+from tasks.voting.answers.choice.options import LETTERS, Options, lower, mentions
+
+_CONTRAST = re.compile(r"\b(?:while|whereas|unlike|instead of|rather than|followed by|(?:more|less|other|\w+er) than|(?<=, )not)\b")
+_DENIED = re.compile(r"\b(?:not|never|neither|nor|cannot|unlike|than|instead|if|except|some|many|could|might|may)\b|n't\b")
+
+
+def read_unmarked(text: str, options: Options, question: str) -> str | None:
+    """The option that the last sentence is about, or with which the first begins."""
+    return _last_letter(text, options) or _leading_text(text, options) or _last_sentence(text, options, question)
+
+
+def _last_letter(text: str, options: Options) -> str | None:
+    """The letter of which the last sentence says something: "B has the shortest year"."""
+    match = re.search(r"(?:^|[.;!\n]\s?|\bthat\s)([A-Z])\s(?:is the|has|satisfies|meets|gives)\b[^.!?\n]*[.!]?\s*$", text[-300:])
+    return options.letters.get(match[1]) if match and not _DENIED.search(match[0]) else None
+
+
+def _leading_text(text: str, options: Options) -> str | None:
+    """The option whose text is how a text begins: "Yes, because …"."""
+    first = re.split(r"(?<=[.!?])\s|\n", text.strip(), maxsplit=1)[0]
+    found = mentions(options, lower(first))
+    begins = len(found) == 1 and not first[: found[0].start].strip("\"'(# ")
+    if begins and re.match(r"[\"')]*(?:$|[.,:;!]|\s-|\s(?:because|since|as)\b)", first[found[0].end :]):
+        return found[0].letter
+    return None
+
+
+def _last_sentence(text: str, options: Options, question: str) -> str | None:
+    """The option that the last sentence names by its text, without denying it."""
+    sentences = [one for one in re.split(r"(?<=[.!?])\s|\n", text.strip()) if re.search(r"\w", one)]
+    if not sentences or sentences[-1].rstrip().endswith("?"):
+        return None
+    if len(sentences) > 1 and not re.search(r"[.!)\"']\W*$", sentences[-1]):
+        return None  # cut off
+    clauses = [(clause, mentions(options, clause)) for clause in re.split(r";|\bbut\b|=", lower(sentences[-1]))]
+    clause, found = next(((clause, found) for clause, found in reversed(clauses) if found), ("", []))
+    around = clause
+    for one in found:
+        around = around[: one.start] + "_" * (one.end - one.start) + around[one.end :]
+    contrast = next((match.start() for match in _CONTRAST.finditer(around) if match.start() > found[0].start), None)
+    if contrast and not _DENIED.search(around[:contrast]):
+        around, found = around[:contrast], [one for one in found if one.start < contrast]
+    if _DENIED.search(around) and not options.asks_for_false:
+        left = set(LETTERS[: len(options.texts)]) - {one.letter for one in found}
+        return left.pop() if len(left) == 1 and len(options.texts) > 2 else None
+    asked = {one.letter for one in mentions(options, lower(question))}
+    verb = max((match.end() for match in re.finditer(r"\b(?:is|are|was|were)\b", around)), default=0)
+    for letters in (
+        {one.letter for one in found},
+        {one.letter for one in found} - asked,
+        {one.letter for one in found if one.start >= verb},
+    ):
+        if len(letters) == 1:
+            return letters.pop()
+    return None
