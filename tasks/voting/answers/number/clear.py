@@ -32,7 +32,7 @@ _NOT_A_UNIT = (
     r"[0-9] (?:[a-z]+ )*(?:hundred|thousand|million|billion|trillion|dozens?|half|quarters?|cents?|times|plus|minus|divided|multiplied|so"
     r"|therefore|giving|leaving|making|which|not|since|because|are|is|was|were|and|then|or|to|per|as|st|nd|rd|th|where)\b"
 )
-_RESULT = rf"\n[^\n]*[0-9)a-z>] ?= ?\$?(?:<<[^<>\n]*>>)?(?P<value>{_VALUE})(?: [a-z]+){{0,8}}\.?$"
+_RESULT = rf"\n[^\n]*[0-9)a-z>] ?= ?\$?(?:<<[^<>\n]*>>)?(?P<value>{_VALUE})%?(?: [a-z]+){{0,8}}\.?$"
 _WORDS = r"[ -~--[0-9=;$\\^!?.*]]*"
 _CONCLUSION = (
     r"(?:\n|[.!?] )(?:\*\*)?(?:So|Therefore|Thus|Hence|In total|Altogether|Overall|Finally|In conclusion)\b"
@@ -50,7 +50,8 @@ _CONCLUDES = (
 _THEREFORE = r"(?i)therefore|thus|hence|conclusion|overall|altogether|in total"
 _IN_WORDS = (
     r"(?i)\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[a-z]+teen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
-    r"|hundred|thousand|million|dozen|half|none|nothing|no|notice?|remember|mind|please|hope|remark)\b|let me|if you|feel free|for (?:ref|con|com)"
+    r"|hundred|thousand|million|dozen|half|third|quarter|fifth|tenth|none|nothing|no|notice?|remember|mind|please|hope|remark)\b"
+    r"|let me|if you|feel free|for (?:ref|con|com)"
     r"|(?:the|our|my|this) (?:ans|cal|sol|res|ass)|assum|p\.?s|fun fact|side note|as a check|interesting|by the way|forget|step"
 )
 
@@ -60,7 +61,11 @@ _ANOTHER = (
     r"|[^A-Za-z](?:Question|Q|Human|User):|</s>|<\||_of_turn>|INST\]|### ?[IQPHU]|\\n"
 )
 # Wider and quicker; each pattern is a few literals, which are searched for many characters at a time.
-_MAYBE_ANOTHER = (r"Question|uestion:|Human|Problem|</s>|<\||Exercise", r"Q[^a-z]", r"\\n|turn>|INST\]|User|Instruction|Example|Student")
+_MAYBE_ANOTHER = (
+    r"Question|uestion:|Human|Problem|</s>|<\||Exercise",
+    r"Q[^a-z]",
+    r"\\n|turn>|INST\]|User|Instruction|Input|Example|Student",
+)
 _NEXT = r"(?s)\n(?:Question|Q|Human): ?[A-Z].*"
 _ANNOUNCES = (
     r"(?i:answer|final result|####|fbox|boxed"
@@ -74,13 +79,17 @@ _CHECKS = (
     r"(?i)check|verif|confirm|proof|alternative|another way|here[^a-z]{1,3}s|here is|explanation|breakdown|reasoning|justification"
     r"|calculation|:[ \t]*\n\s*[-*•]"
 )
-# Words in a last line that make it a remark, a guess or a refusal, split it, or belong to its number.
+# Words in a last line that make it a remark, a guess, a reason or a refusal; and words after its number that may belong to it.
 _DOUBTFUL = (
-    r"(?i)\b(?:so|therefore|giving|leaving|making|which|for a total|hundred|thousand|million|billion|trillion|dozens?|half|quarters?|cents?"
-    r"|since|because|as|given|where|assum\w*|considering|based|would|could|might|not|sure|certain|know|idea|can|cannot|enough|insufficient"
-    r"|information|impossible|notice?|remember|keep|please|hope|let|if|reference|context|comparison|remark|fun|interestingly|way|forget|step"
-    r"|p\.?s|this (?:is|was)|that (?:is|was)|it (?:is|was)|minus|negative|our|my|the (?:answer|solution|result))\b"
-    r"|[kKM]\b|\b[0-9]+(?:st|nd|rd|th)\b|\?|\b(?:is|are|an?|the|of|and|to|for|by|with|at|from|will|per|then|or)\s*$"
+    r"(?i)\b(?:since|because|as (?:each|there|he|she|they|it)|given that|where|assum\w*|considering|based on|having|would|could|might|not"
+    r"|sure|certain|know|idea|cannot|can['’]t|enough|insufficient|information|impossible|notice?|remember|keep|please|hope|let me"
+    r"|if you|feel free|reference|context|comparison|remark|fun fact|interestingly|by the way|forget|step|p\.?s|leaving|making the|for a total"
+    r"|our|my|(?:this|that|it|which) (?:is|was|rounds|leaves)|the (?:answer|calculation|solution|result))\b|n['’]t\b|\?"
+)
+_DOUBTFUL_END = (
+    r"(?i)[0-9](?:\*\*)? (?:[a-z]+ )*(?:so|therefore|hence|thus|giving|leaving|making|which|for a total|hundred|thousand|million"
+    r"|billion|trillion|dozens?|half|quarters?|cents?)\b|[0-9](?:[kKM]|st|nd|rd|th)\b|\b(?:is|are|an?|the|of|and|to|for|by|with|at|that|so|from|will|per|then|or|if)"
+    r"\s*$"
 )
 
 
@@ -97,7 +106,7 @@ def clear(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     text = pl.col("text")
     at_end = text.str.tail(_TAIL).str.strip_chars_end().str.extract(_AT_END)
     goes_on = pl.any_horizontal(text.str.contains(pattern) for pattern in _MAYBE_ANOTHER)
-    rows = rows.with_columns(found=pl.when(~goes_on).then(at_end))
+    rows = rows.with_columns(goes_on=goes_on).with_columns(found=pl.when(~pl.col("goes_on")).then(at_end))
     is_found = pl.col("found").is_not_null() & ~(pl.col("cents") & pl.col("found").str.contains("$", literal=True))
     first, rest = rows.filter(is_found), rows.filter(~is_found)
     announced = _announced(rest)
@@ -110,8 +119,9 @@ def clear(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 def _announced(rows: pl.DataFrame) -> pl.DataFrame:
     """`rows` with what is announced last, where only words follow; `text` without the next question that it goes on with."""
     own = pl.col("text").str.replace(_NEXT, "")
-    rows = rows.with_columns(text=pl.when(own.str.contains("[0-9]")).then(own).otherwise("text"))
-    rows = rows.filter(~pl.col("text").str.contains(_ANOTHER) & ~pl.col("text").str.contains(_CORRECTS))
+    going_on = rows.filter("goes_on").with_columns(text=pl.when(own.str.contains("[0-9]")).then(own).otherwise("text"))
+    going_on = going_on.filter(~pl.col("text").str.contains(_ANOTHER))
+    rows = pl.concat([rows.filter(~pl.col("goes_on")), going_on]).filter(~pl.col("text").str.contains(_CORRECTS))
     last = pl.col("text").str.extract_all(f"{_STRICT}|{_ANNOUNCES}").list.last()
     in_dollars = pl.col("cents") & pl.col("last").str.contains("dollar", literal=True)
     value = pl.when(~pl.col("last").str.contains(_NOT_A_UNIT) & ~in_dollars).then(pl.col("last").str.extract(f"({_VALUE})"))
@@ -129,6 +139,6 @@ def _concluded(rows: pl.DataFrame) -> pl.DataFrame:
     rows = rows.with_columns(line=pl.when(whole).then(line), unfinished=end.str.contains(_UNFINISHED) | is_cut.fill_null(False))
     said = end.str.extract(_CONCLUSION)
     last = pl.coalesce(said, "line")
-    is_plain = ~last.str.contains(_DOUBTFUL) & ~(pl.col("cents") & last.str.contains("$", literal=True))
+    is_plain = ~last.str.contains(_DOUBTFUL) & ~last.str.contains(_DOUBTFUL_END) & ~(pl.col("cents") & last.str.contains("$", literal=True))
     value = pl.coalesce(end.str.extract(_CONCLUSION, 2), pl.col("line").str.extract(_RESULT))
     return rows.with_columns(found=pl.when(is_plain & ~pl.col("unfinished")).then(value))

@@ -110,7 +110,7 @@ _INNER_CONDITION = re.compile(r"\b(?:if|when|since|because|given that)\b[^,]{1,2
 _REASON = re.compile(
     r",? (?<!and )\b(?:since|because|as (?:each|there|he|she|they|it)|given that|where|assuming|considering|based on|having)\b", re.I
 )
-_LAST_RESULT = re.compile(r"[\d)a-z] ?=(?= ?[-$]{0,2}(?:\d[\d,]{0,30})?(?:\.?\d{1,30})[^\d=]*\Z)", re.I)
+_LAST_RESULT = re.compile(r"[\d)a-z] ?=(?= ?[-$]{0,2}(?:\d[\d,]{0,30})?(?:\.?\d{1,30})[^\d=)]*\Z)", re.I)
 _RESULT_FIRST = re.compile(r"\A[^=\d]*[\d.,]+ ?=[^=]*\d ?[-+*/×÷^] ?\$?\d[^=]*\Z")  # "105 = 7 * 15"
 _COMMON = words(
     "how many much the does did for and are will has have her his their she they that this with from what total was were one get gets"
@@ -129,7 +129,7 @@ def choose(sentence: str, asked: Asked, results: frozenset[str] = frozenset(), f
     found = numbers(sentence, asked.scale) or spelled(sentence, asked.scale)
     if not found:
         return None
-    if "=" in sentence and "(" not in sentence and _LAST_RESULT.search(sentence) and not _REASON.search(sentence):
+    if "=" in sentence and _LAST_RESULT.search(sentence) and not _REASON.search(sentence):
         return Choice(found[-1], 20.0, _fits(sentence, found[-1], asked) > 0)
     conditions = [match.span() for pattern in (_CONDITION, _INNER_CONDITION) for match in pattern.finditer(sentence)]
     conditions = [(opened, closed) for opened, closed in conditions if closed < found[-1].start]

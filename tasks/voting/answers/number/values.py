@@ -179,10 +179,11 @@ def _decimal(written: str) -> str:
 
 # Larger unit, smaller unit, how many of these it has.
 _TWO_PARTS = {
-    ("dollar", "cent"): 100, ("hour", "minute"): 60, ("hour", "min"): 60, ("h", "min"): 60, ("hr", "min"): 60, ("minute", "second"): 60, ("foot", "inch"): 12,
-    ("feet", "inch"): 12, ("year", "month"): 12, ("week", "day"): 7, ("day", "hour"): 24, ("pound", "ounce"): 16, ("euro", "cent"): 100,
-    ("meter", "centimeter"): 100, ("kilogram", "gram"): 1000, ("kilometer", "meter"): 1000, ("dozen", "egg"): 12,
-}  # fmt: skip
+    **{("dollar", "cent"): 100, ("euro", "cent"): 100, ("dozen", "egg"): 12, ("foot", "inch"): 12, ("feet", "inch"): 12},
+    **{("hour", "minute"): 60, ("hour", "min"): 60, ("hr", "min"): 60, ("h", "min"): 60, ("minute", "second"): 60, ("day", "hour"): 24},
+    **{("year", "month"): 12, ("week", "day"): 7, ("pound", "ounce"): 16, ("kilogram", "gram"): 1000, ("kilometer", "meter"): 1000},
+    ("meter", "centimeter"): 100,
+}
 _LARGER = re.compile(r"\s?([a-z]+?)s?,?(?: and)? \$?\Z")
 _SMALLER = re.compile(r"\s?([a-z]+?)(?:(?<=ch)es|s)?\b")
 
@@ -203,7 +204,7 @@ def _joined(text: str, found: list[Number]) -> list[Number]:
             many = large and small and _TWO_PARTS.get((large[1], small[1]))
             if large and small and many and re.fullmatch(r"[\d.]+", number.value) and len(number.value) < 12:
                 value = combined(last.value, Fraction(1), Fraction(number.value) / many)
-                whole[-1] = Number(last.start, small.end(), value, "money" if many == 100 and large[1] != "meter" else "", large[1])
+                whole[-1] = Number(last.start, small.end(), value, "money" if large[1] in ("dollar", "euro") else "", large[1])
                 continue
         whole.append(number)
     return whole
@@ -215,8 +216,10 @@ _TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
 _WORDS = dict(zip(_ONES.split(), range(20), strict=True)) | dict(zip(_TENS.split(), range(20, 100, 10), strict=True))
 _PIECES = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10}
 _SPELLED = re.compile(
-    rf"\b(?P<minus>minus |negative )?(?P<number>(?:{'|'.join(_WORDS)}|an? (?=hundred|thousand|million|dozen|(?:half|third|quarter|fifth|tenth) of\b)|half a (?=dozen|million))"
-    rf"(?:(?:-| and (?!one[ -]half)| |, )?(?:{'|'.join(sorted(_WORDS, key=len, reverse=True))}|hundred|thousand|million|billion|dozen)\b){{0,12}})"
+    rf"\b(?P<minus>minus |negative )?(?P<number>(?:{'|'.join(_WORDS)}|half a (?=dozen|million)"
+    r"|an?(?= (?:hundred|thousand|million|dozen)\b| (?:half|third|quarter|fifth|tenth) of\b))"
+    rf"(?:(?:-| and (?!one[ -]half)| |, )?(?:{'|'.join(sorted(_WORDS, key=len, reverse=True))}"
+    r"|hundred|thousand|million|billion|dozen)\b){0,12})"
     rf"(?:(?:[ -](?:halves|(?:{'|'.join(_PIECES)})s?))|(?P<and>(?: [a-z]+)? and (?:a half|a quarter|one[ -]half|three[ -]quarters)))?\b"
     r"(?: ?(?P<kind>percent|dollars?|cents?)\b)?"
     r"|\b(?P<none>none|nothing)(?= (?:of|is|are|left|remains?)\b)|\b(?P<half>half)(?= (?:an?|the|of)\b)",
