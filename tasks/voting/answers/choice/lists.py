@@ -10,7 +10,7 @@ from tasks.voting.answers.choice.claims import Claim, Weight
 from tasks.voting.answers.choice.options import LETTERS, Options, lower
 
 _ITEM = re.compile(
-    r"^(?!.*\b(?:answer|option)(?::| is\b| would\b))[^\w\n(#]*(?:option |choice )?\(?([A-Z])(?:\)|[.:]|\s-|\s\|)(?!\w).*$",
+    r"^[^\w\n(#]*(?:option |choice )?\(?([A-Z])(?:\)|[.:]|\s-|\s\|)(?!\w)(?!.*\b(?:answer|option)(?::| is\b| would\b)).*$",
     re.MULTILINE | re.IGNORECASE,
 )
 _GOOD = re.compile(r"(?i)(?<!not )\b(?:correct|true|right|yes|the answer|best answer)\b|[✓✔✅☑]")

@@ -160,7 +160,7 @@ def _labelled(choices: list[str]) -> bool:
 
 def _numbers(question: str, texts: list[str]) -> bool:
     """Whether the question numbers its options: "1. Venus 2. Mars"."""
-    if not re.search(r"(?<!\w)\(?1[.):]", question):
+    if "1" not in question or not re.search(r"(?<!\w)\(?1[.):]", question):
         return False
     low = lower(plain(question))
     return all(re.search(rf"(?<!\w)\(?{place}[.):] ?{re.escape(text)}(?!\w)", low) for place, text in enumerate(texts, 1))

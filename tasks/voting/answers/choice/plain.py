@@ -30,7 +30,13 @@ _BOLD_LINE = re.compile(r"^([ *#>-]*)\*\*(\(?[A-Z][.):][^*\n]*)\*\*[ ]*$", re.MU
 _TICKED = re.compile(r"^([ *-]*)\[([ xX])\] ", re.MULTILINE)
 _EMPHASIS = re.compile(r"(?<![\w*_])(\*{1,3}|_{1,3}|[\"'`])\s*\(?([A-Z])\s*[.:)]{0,2}\s*\1")
 _BRACES = re.compile(r"(?<![\w\]])[\[{<]\s*\(?([A-Za-z])\)?[.:]?\s*[\]}>]")
-_MARKS = re.compile(r"\*{1,3}|(?<!\w)_{1,3}|_{1,3}(?!\w)|\$(?!\d)|\\[\[\]()]|\\(?=\$)|```\w*")
+_MARKS = {  # what goes, by the character that has to be there
+    "*": re.compile(r"\*"),
+    "_": re.compile(r"(?<!\w)_{1,3}|_{1,3}(?!\w)"),
+    "\\": re.compile(r"\\(?=[\[\]()$])"),
+    "$": re.compile(r"\$(?!\d)"),
+    "`": re.compile(r"```\w*"),
+}
 _BLANKS = re.compile(r" {2,}|[\u00a0\u2000-\u200a\u202f\u3000][ \u00a0\u2000-\u200a\u202f\u3000]*")
 _SIMPLE = re.compile(r"[A-Za-z0-9,.%]*(?: [A-Za-z0-9,.%]+)*")
 _NEXT_TO_IDEOGRAPH = re.compile(r"(?<=[\u3400-\u9fff])(?=[A-Za-z0-9(])|(?<=[A-Za-z0-9)])(?=[\u3400-\u9fff])")
@@ -50,7 +56,7 @@ _NEXT_WORDS = (
     "Problem",
     "Exercise",
     "Human",
-    "ser",
+    "User",
     "USER",
     "Instruct",
     "Input",
@@ -92,8 +98,9 @@ def plain(text: str) -> str:
         text = _TICKED.sub(lambda tick: tick[1] + ("" if tick[2] == " " else "✓ "), text)
     if "[" in text or "{" in text or "<" in text:
         text = _BRACES.sub(r"(\1)", text)
-    if any(mark in text for mark in "*_$\\`"):
-        text = _MARKS.sub("", text)
+    for mark, pattern in _MARKS.items():
+        if mark in text:
+            text = pattern.sub("", text)
     return _BLANKS.sub(" ", text)
 
 

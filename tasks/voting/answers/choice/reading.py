@@ -48,10 +48,11 @@ _LEADING_NUMBER = re.compile(r"\W*(?:option|choice|number) #?\(?(\d{1,2})\)?(?!\
 def read_text(text: str, question: str, choices: tuple[str, ...] | None) -> str | None:
     """The letter that `text` chooses among `choices` (None: unknown); None where it is none, or no single one."""
     options = options_of(choices, question)
-    for part in segments(plain(text)):
+    parts = segments(plain(text))
+    for number, part in enumerate(parts, 1):
         segment = above(part) if options.above else part
         letter = _read_segment(segment, options, question) if segment.strip() else None
-        if letter or _is_refusal(segment, options):
+        if letter or (number < len(parts) and _is_refusal(segment, options)):
             return letter
     return None
 
@@ -100,13 +101,9 @@ def _decide(text: str, found: Claims, leading: str | None, options: Options, que
         return left.pop()
     if _is_refusal(text, options):
         return None
-    loose = [
-        claim
-        for claim in found.made
-        if claim.weight == Weight.MENTIONED and claim.letter not in found.excluded and claim.place > found.unread
-    ]
-    if loose:
-        return loose[-1].letter
+    for claim in reversed(found.made):
+        if claim.weight == Weight.MENTIONED and claim.letter not in found.excluded and claim.place > found.unread:
+            return claim.letter
     return read_unmarked(text, options, question) if found.unread < 0 else None
 
 

@@ -21,6 +21,8 @@ def read_unmarked(text: str, options: Options, question: str) -> str | None:
 
 def _last_letter(text: str, options: Options) -> str | None:
     """The letter of which the last sentence says something: "B has the shortest year"."""
+    if not any(verb in text for verb in (" is the", " has ", " satisfies ", " meets ", " gives ")):
+        return None
     match = re.search(r"(?:^|[.;!\n]\s?|\bthat\s)([A-Z])\s(?:is the|has|satisfies|meets|gives)\b[^.!?\n]*[.!]?\s*$", text[-300:])
     return options.letters.get(match[1]) if match and not _DENIED.search(match[0]) else None
 
