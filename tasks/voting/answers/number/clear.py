@@ -50,7 +50,7 @@ _CONCLUDES = (
 _THEREFORE = r"(?i)therefore|thus|hence|conclusion|overall|altogether|in total"
 _IN_WORDS = (
     r"(?i)\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[a-z]+teen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
-    r"|hundred|thousand|million|dozen|half|third|quarter|fifth|tenth|none|nothing|no|notice?|remember|mind|please|hope|remark)\b"
+    r"|hundred|thousand|million|dozen|half|third|quarter|fifth|tenth|none|nothing|no|note|notice|remember|mind|please|hope|remark)\b"
     r"|let me|if you|feel free|for (?:ref|con|com)"
     r"|(?:the|our|my|this) (?:ans|cal|sol|res|ass)|assum|p\.?s|fun fact|side note|as a check|interesting|by the way|forget|step"
 )
@@ -82,9 +82,9 @@ _CHECKS = (
 # Words in a last line that make it a remark, a guess, a reason or a refusal; and words after its number that may belong to it.
 _DOUBTFUL = (
     r"(?i)\b(?:since|because|as (?:each|there|he|she|they|it)|given that|where|assum\w*|considering|based on|having|would|could|might|not"
-    r"|sure|certain|know|idea|cannot|can['’]t|enough|insufficient|information|impossible|notice?|remember|keep|please|hope|let me"
-    r"|if you|feel free|reference|context|comparison|remark|fun fact|interestingly|by the way|forget|step|p\.?s|leaving|making the|for a total"
-    r"|our|my|(?:this|that|it|which) (?:is|was|rounds|leaves)|the (?:answer|calculation|solution|result))\b|n['’]t\b|\?"
+    r"|sure|certain|know|idea|cannot|can['’]t|enough|insufficient|information|impossible|note|notice|remember|keep|please|hope|let me"
+    r"|if you|feel free|reference|context|comparison|remark|fun fact|interestingly|by the way|forget|step|p\.?s|leaving|making the"
+    r"|for a total|our|my|(?:this|that|it|which) (?:is|was|rounds|leaves)|the (?:answer|calculation|solution|result))\b|n['’]t\b|\?"
 )
 _DOUBTFUL_END = (
     r"(?i)[0-9](?:\*\*)? (?:[a-z]+ )*(?:so|therefore|hence|thus|giving|leaving|making|which|for a total|hundred|thousand|million"

@@ -208,6 +208,8 @@ def _last_result(text: str) -> frozenset[str]:
 def _converted(number: Number, want: Asked) -> str:
     """The value in the unit that is asked for, where a person would write it in two ways: $0.25 and 25 cents, 1 hour 30 minutes."""
     parts = parts_of(number.unit)
-    if parts and parts[0] in want.units and number.unit not in want.units and (parts[0] != "cent" or "cents" in want.text):
-        return combined(number.value, Fraction(parts[1]))
-    return number.value
+    if not parts or parts[0] not in want.units or (parts[0] == "cent" and "cents" not in want.text):
+        return number.value
+    # "How long" asks for hours and for minutes; then the question's own unit counts.
+    as_likely = stem(number.unit) in want.units and (parts[0] not in want.text or number.unit in want.text)
+    return number.value if as_likely else combined(number.value, Fraction(parts[1]))

@@ -79,9 +79,10 @@ _DRESS = re.compile(
 )
 _COMMANDS = {
     "\\n": "\n", "\\\\": "\n", "\\$": _DOLLAR, "\\%": "%", "\\#": "#", "\\&": "&", "\\_": "_", "{,}": ",", "\\,": _THIN, "\\!": "",
-    "\\;": " ", "\\:": " ", "\\ ": " ", "\\(": " ", "\\)": " ", "\\[": "\n", "\\]": "\n", "\\{": " ", "\\}": " ",
+    "\\'": "'", '\\"': '"', "\\;": " ", "\\:": " ", "\\ ": " ", "\\(": " ", "\\)": " ", "\\[": "\n", "\\]": "\n", "\\{": " ", "\\}": " ",
 }  # fmt: skip
-_COMMAND = re.compile(r"\\n(?![a-z])|\\[\\$%#&_,!;: ()\[\]{}]|\{,\}")
+# Backslash-n is a line break in texts that went through a list's repr, unless a command of LaTeX goes on with it.
+_COMMAND = re.compile(r"\\n(?!(?:eq|ot|u|e|i|abla|eg|less|parallel|ewline)\b)|\\['\"\\$%#&_,!;: ()\[\]{}]|\{,\}")
 _WORDS = {"times": "×", "cdot": "×", "ast": "×", "div": "÷", "approx": "≈", "circ": "°", "dollar": _DOLLAR, "pounds": "£", "euro": "€"}
 
 
