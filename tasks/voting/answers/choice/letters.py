@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 KIND = r"(?i:options?|choices?|answers?|letters?|alternatives?)"
-DRESSED = r"(?:(?<!\w)\([A-Za-z]\)|(?<![\w.(])(?<![.'])[A-Z]\))"
+DRESSED = r"(?:(?<!\w)\([A-Za-z]\)|(?<![\w.(/])(?<![.'])[A-Z]\))"
 _PRONOUN = r"I(?=\s(?:am|was|would|will|think|choose|have|had|can|cannot|do|don|did|guess|believe|know|say|go|pick|feel|hope)\b)"
 BARE = rf"(?<![\w.'+=*/^(-])(?<![+=*/^] )(?!{_PRONOUN})[A-Z](?![\w'(]|-\B(?! )|-\w|\.\w|\s?[+=*/^])"
 _ITEM = rf"(?:{KIND}[ :]{{1,2}})?(?:{DRESSED}|{BARE}|(?<=(?i:ption|hoice) )[a-z]\b(?!'))"

@@ -36,7 +36,7 @@ class Options(NamedTuple):
         numbers: value as text where an option is a number that no other is; None: it is none.
         letters: the letter of an option by all letters that may stand for it: its own, else one in its text ("Type O").
         sets: the letter of an option by the letters that it names, such as {"A", "B"} of "Both A and B".
-        numbered: whether the question numbers its options.
+        numbered: whether the question or the options themselves number them.
         above: whether an option is "all" or "none of the above".
         asks_for_false: whether the question asks for what is not so.
     """
@@ -62,10 +62,14 @@ class Mention(NamedTuple):
 def options_of(choices: tuple[str, ...] | None, question: str) -> Options:
     """The options `choices` (at most 26 count), or those that stand in the question itself where `choices` is None."""
     known = [plain(choice or "").strip() for choice in choices or _in_question(question)][: len(LETTERS)]
-    asks_for_false = bool(_ASKS_FOR_FALSE.search(question))
+    asks_for_false = bool(_ASKS_FOR_FALSE.search(re.sub("(?i)true or false|false or true", "", question)))
     if not known:
         return Options((), (), dict(zip(LETTERS, LETTERS, strict=True)), {}, False, False, asks_for_false)
-    bare = [above(text.strip(" .\n")) for text in ([_LABEL.sub("", text) for text in known] if _labelled(known) else known)]
+    numbers = [re.match(r"\(?(\d{1,2})[.):]\s", text) for text in known]
+    numbered = all(label is not None and int(label[1]) == place for place, label in enumerate(numbers, 1))
+    if numbered or _labelled(known):
+        known = [re.sub(r"^\(?\w{1,2}[.):]\s*", "", text) for text in known]
+    bare = [above(text.strip(" .\n")) for text in known]
     low = [lower(text) for text in bare]
     short = [_ARTICLE.sub("", text) for text in low]
     values = [value(match[0]) if (match := _ONLY_NUMBER.fullmatch(text)) else None for text in low]
@@ -80,7 +84,7 @@ def options_of(choices: tuple[str, ...] | None, question: str) -> Options:
         numbers=tuple(one if values.count(one) == 1 else None for one in values),
         letters=by_text | own,
         sets={letters: letter for letters, letter in sets.items() if len(letters) > 1},
-        numbered=_numbers(question, low),
+        numbered=numbered or _numbers(question, low),
         above=any("of the above" in text for text in low),
         asks_for_false=asks_for_false,
     )

@@ -124,6 +124,8 @@ def _whole(text: str, options: Options) -> str | None:
     found = mentions(options, low)
     if len(found) == 1 and (found[0].start, found[0].end) == (0, len(low)):
         return found[0].letter
+    if options.numbered and low.isdecimal() and low not in options.numbers and 1 <= int(low[:2]) <= len(options.texts):
+        return LETTERS[int(low[:2]) - 1] if len(low) < 3 else None
     letters = set(re.findall(r"[a-z]", low))
     return options.letters.get(letters.pop().upper()) if len(letters) == 1 and re.fullmatch(r"(?:[a-z]\b[\s.,)(?!]*)+", low) else None
 

@@ -15,7 +15,8 @@ STOP = re.compile(  # where a sentence ends, or another one begins without a ful
     r"|\s(?=(?:The (?:\w+ )?(?:answer|option) is|(?:So|Thus|Therefore|Hence),? [Tt]he|(?:Final )?Answer:|####))"
 )
 SPLIT = re.compile(
-    r";|,?(?<!nything)\s(?=(?:but|so|hence|therefore|thus|whereas|while|however|yet)\b)|,\s(?=(?:which\s)?leav|it's|it is|that's|(?:and"
+    r";|,?(?<!ything)(?<!all)\s(?=(?:but|so|hence|therefore|thus|whereas|while|however|yet)\b)|,\s(?=(?:which\s)?leav|it's|it is|that's"
+    r"|(?:and"
     r"|then)\s|I\s)|:\s(?=\()"
 )
 

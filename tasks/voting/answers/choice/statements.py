@@ -49,7 +49,8 @@ _CUE = re.compile(
 _DENIED_BEFORE = re.compile(
     r"(?:\b(?:not|neither|nor|never|none of|eliminat\w+|rul\w{1,4}\sout|exclud\w+|discard\w*|reject\w*|dismiss\w*|cross\w*\sout"
     r"|remov\w+|unlike|rather than"
-    r"|instead of|than|over|cannot be|anything but)\b|n't\b|[❌✗✘✕✖]\ufe0f?)[:\s]*(?:(?:be|both|either|the|say|choose|pick|by|even"
+    r"|instead of|than|over|cannot(?: be)?|(?:any|every)thing but|all but)\b|n't\b|[❌✗✘✕✖]\ufe0f?)[:\s]*(?:(?:be|both|either|the|say"
+    r"|choose|pick|by|even"
     r"|answers?)\s)*[\"']?$"
 )
 _BE = (
@@ -65,8 +66,10 @@ _VERDICT = re.compile(
     r"|\W{0,3}[:=(<-]+\s?(?:this\sis\s)?(?:the\s)?(?:(?P<yes>correct|true|right|yes)|(?P<no>incorrect|wrong|false|no|not\s(?:correct"
     r"|true|right)))\b"
     r"|\W{0,3}(?:(?P<tick>[✓✔✅☑])|(?P<cross>[❌✗✘✕✖]))"
-    r"|\s(?:(?P<holds>holds|fits|works|remains|is left|it is(?=\W*$))\b|(?P<out>out)\b)"
+    r"|\s(?:(?P<holds>holds|fits|works|remains|is left|it is(?=\W*$))\b|(?P<out>out|(?:is|are|was|does|do)(?:\snot|n't)(?=\W*$|\s(?:fit"
+    r"|work|apply|hold|match|belong)))\b)"
 )
+_IS_THE_FALSE_ONE = re.compile(r"\s(?:is|must be|would be)\sthe\s(?:\w+\s)?(?:false|incorrect|wrong|untrue|exception|odd)\b")
 _ANSWERED = re.compile(r"\?\s(?:(?P<yes>yes|yep|correct|right|true)|no|nope|wrong|false)\b")
 _LEADS = re.compile(
     r"(?:\W|\b(?:no|yes|yeah|ok|okay|sure|wait|actually|so|hence|thus|therefore|well|probably|maybe|perhaps|definitely|surely|likely"
@@ -138,6 +141,9 @@ def _judge(subject: Subject, before: str, after: str, next_to: str, options: Opt
         return
     if after.rstrip().endswith("?") and not (subject.start == 0 or _LEADS.fullmatch(clause)):
         return
+    if options.asks_for_false and _IS_THE_FALSE_ONE.match(rest):
+        found.made.append(Claim(subject.start, Weight.CONCLUDED, one))
+        return
     verdict = _verdict(subject, clause, rest)
     if verdict == "wrong" or (verdict is None and _DENIED_BEFORE.search(clause)):
         if not options.asks_for_false or verdict is None:
@@ -166,7 +172,10 @@ def _verdict(subject: Subject, clause: str, rest: str) -> str | None:
     ):
         return None
     wrong = match["wrong"] or match["no"] or match["cross"] or match["out"]
-    negated = bool(NEGATED.search((match["verb"] or "") + (match["adverbs"] or "")) or re.search(r"\b(?:neither|none of|not)\b", clause))
+    negated = bool(
+        NEGATED.search((match["verb"] or "") + (match["adverbs"] or ""))
+        or re.search(r"\b(?:neither|none of|not|thing but|all but|except(?: for)?)\b", clause)
+    )
     if wrong:
         return None if negated else "wrong"
     if negated:

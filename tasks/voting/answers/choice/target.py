@@ -65,6 +65,8 @@ def read_target(target: str, options: Options) -> Target | None:
         and (is_dressed(written[0]) or AFTER_BARE.match(target, written.end()) or _text_after(low, written.end(), texts, letters))
     ):
         return Target(options.letters.get(letters[0]))
+    if re.match(r"\([A-Z]\s?(?:[/,|&]|or\b|and\b)\s?[A-Z]\b", target):
+        return Target(None)  # a form to fill in
     if cut := re.match(r"\(([A-Za-z])\W*$", target):
         return Target(options.letters.get(cut[1].upper()))
     if small := re.match(r"([a-z])(?:\)|\s*(?:$|[.:!\n,]))", target):
