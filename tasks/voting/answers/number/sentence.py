@@ -49,6 +49,7 @@ _BEFORE = {
         "equal",
         "totals",
         "totaling",
+        "reaching",
     ),
     **_worth(2.0, "total of", "sum of", "profit of", "loss of", "average of", "balance of", "age of", "left with", "down to", "arrives at"),
     **_worth(
@@ -183,6 +184,8 @@ def _before(head: str, negative: bool, asked: Asked) -> float:
         return 2.0
     while len(last) > 1 and last[-1] in _ADVERBS and " ".join(last[-2:]) not in _BEFORE:
         last.pop()
+    if last[-2:-1] == ["will"] and asked.words & {"will", "now"}:
+        return 4.0 if "will" in asked.words else -2.0
     if last[-1] == "to" and _CHANGE.search(head):
         return 6.0
     if last[-1] in ("is", "gives", "makes", "equals", "leaves") and _OPERATION.search(head):
