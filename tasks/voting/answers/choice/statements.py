@@ -174,7 +174,7 @@ def _verdict(subject: Subject, clause: str, rest: str) -> str | None:
     wrong = match["wrong"] or match["no"] or match["cross"] or match["out"]
     negated = bool(
         NEGATED.search((match["verb"] or "") + (match["adverbs"] or ""))
-        or re.search(r"\b(?:neither|none of|not|thing but|all but|except(?: for)?)\b", clause)
+        or re.search(r"\b(?:neither|none of|not|(?:any|every)thing but|all but|except(?: for)?)\b", clause)
     )
     if wrong:
         return None if negated else "wrong"
