@@ -85,7 +85,7 @@ def asked(question: str) -> Asked:
             units |= usual
     currency = re.search(r"[$€£¢]|\bdollar|\bcents?\b|\beuros?\b", text)
     about_money = bool(units & _AMOUNTS) or (not units and bool(_MONEY.search(sentence) or "how much" in low))
-    money = "money" in units or (bool(currency) and about_money)
+    money = "money" in units or "how much money" in low or (bool(currency) and about_money)
     explicit = {stem(match[1].split()[0]) for match in _IN.finditer(sentence)}
     units = explicit or (units | {"dollar"} if money else units)
     kind = "money" if money or units & {"dollar", "cent", "euro"} else ""

@@ -165,7 +165,7 @@ def _around(sentence: str, number: Number, asked: Asked) -> float:
     if match := _EACH.match(tail):
         points += 1.5 if asked.each and (not match[1] or match[1].lower() in asked.words) else -2.5
     if "left" in asked.words and _LEFT.match(tail):
-        points += 4.0
+        points += 8.0
     return points
 
 
