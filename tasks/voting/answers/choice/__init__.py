@@ -15,7 +15,7 @@ import polars as pl
 
 from tasks.voting.answers.choice.reading import read_text
 
-_LONG = 4000  # bytes; of longer texts reading.py leaves out the middle
+_LONG = 4000  # bytes; of longer texts plain.py leaves out the middle
 
 _SAID = (  # from the start of a sentence to a letter
     r"\s(?:\*\*)?(?:(?:(?:So|Thus|Therefore|Hence),? [Tt]he|The)"
@@ -25,7 +25,7 @@ _SAID = (  # from the start of a sentence to a letter
 _LAST = rf"{_SAID}\.?(?:\*\*)?[ \n]*$"
 _DRESS = "*$}). \n"  # what of this may stand behind the letter
 _BEFORE_MORE = rf"{_SAID}(?:\.\s|\n)"
-# Words that may say another answer in what follows, or take this one back (_MARKER of claims.py, _CORRECTION of reading.py).
+# Words that may say another answer in what follows, or take this one back (_MARKER of markers.py, _CORRECTION of reading.py).
 _SAYS_MORE = (
     r"(?i)answer|(?-u:\bans\b)|antwort|lösung|respuesta|r[eé]ponse|risposta|resposta|ответ|solution|output|response|答案|正解|选|選|####|box"
     r"|(?-u:\b)A:"

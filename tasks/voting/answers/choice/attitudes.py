@@ -1,9 +1,11 @@
 r"""Words in a clause that change what it says of an option; all in small letters.
 
-"the answer is not B"              NEGATED
-"the answer could be B"            HEDGED
-"many would say the answer is B"   OF_OTHERS: not what the text itself says
-"if it were hotter, B would be"    HYPOTHETICAL
+    "the answer is not B"              NEGATED
+    "the answer could be B"            HEDGED
+    "many would say the answer is B"   OF_OTHERS: not what the text itself says
+    "if it were hotter, B would be"    HYPOTHETICAL
+
+Only the words of the clause are looked at, not those of its neighbours.
 """
 
 import re

@@ -1,7 +1,9 @@
 r"""Finds where a text lists the options again, which chooses none of them, unless the list says which one is right.
 
-"A) Lyon: wrong\nB) Paris: correct\nC) Nice: wrong"   →  concluded B
-"A. Lyon\nB. Paris" or "(A) Lyon, (B) Paris"          →  nothing
+    "A) Lyon: wrong\nB) Paris: correct\nC) Nice: wrong"   →  concluded B
+    "A. Lyon\nB. Paris" or "(A) Lyon, (B) Paris"          →  nothing
+
+Such lines are left out of what is read further.
 """
 
 import re
@@ -9,6 +11,7 @@ import re
 from tasks.voting.answers.choice.claims import Claim, Weight
 from tasks.voting.answers.choice.options import LETTERS, Options, lower
 
+# A line that begins with a label: "A) Lyon", "| B | correct |"; not one that says an answer.
 _ITEM = re.compile(
     r"^[^\w\n(#]*(?:option |choice )?\(?([A-Z])(?:\)|[.:]|\s-|\s\|)(?!\w)(?!.*\b(?:answer|option)(?::| is\b| would\b)).*$",
     re.MULTILINE | re.IGNORECASE,

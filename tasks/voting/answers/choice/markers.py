@@ -1,10 +1,12 @@
 r"""Finds answers behind markers.
 
-"Answer: b) Paris"                         →  marked B
-"the answer isn't A but B"                 →  marked B
-"The wrong answer is B"                    →  excluded B
-"Many would think the answer is A, …"      →  nothing
-"The answer is 42", which is no option     →  unread
+    "Answer: b) Paris"                         →  marked B
+    "the answer isn't A but B"                 →  marked B
+    "The wrong answer is B"                    →  excluded B
+    "Many would think the answer is A, …"      →  nothing
+    "The answer is 42", which is no option     →  unread
+
+What stands between a marker and the end of its sentence is read by target.py.
 """
 
 import re
@@ -18,6 +20,7 @@ from tasks.voting.answers.choice.plain import places
 from tasks.voting.answers.choice.sentences import SPLIT, STOP, begin_of, end_of, near
 from tasks.voting.answers.choice.target import FILLERS, read_target
 
+# "The answer to this question would have to be", "Answer:", "####", "<answer>", "The best choice is", "Answer" before a letter.
 _MARKER = re.compile(
     r"(?P<formal>\#{4}|</?(?:final_)?answer>|\#{1,4}\s?(?:final\s)?answer\s{0,4}\n)"
     r"|(?:\b(?:answers?|ans|antwort|lösung|respuesta|r[eé]ponse|risposta|resposta|ответ|solution|output|response)\b|答案|正解|选|選"
@@ -43,11 +46,14 @@ output response 答案 正解 选 選 correct right best better final true remai
 only proper appropriate accurate suitable likely valid selected chosen choice option
 result conclusion decision verdict selection pick guess prediction a: # <""",
 )
+# What in between makes it another sentence: "the answer choices are"
 _OTHER_THAN_ANSWER = re.compile(
     r"\b(?:choices|options|answers?|(?:correct|best|right) option|wrong|incorrect|false|other|another|possible)\b"
 )
 _OTHER_BEFORE = re.compile(r"\b(?:other|another|possible)\s\W*$")
+# "The wrong answer is B"
 _WRONG_BEFORE = re.compile(r"\b(?:wrong|incorrect|false|not)\s\W*$")
+# A full stop behind these ends no sentence.
 _ABBREVIATED = re.compile(r"\b(?:vs|etc|approx|no|St|Dr|Mr)\Z")
 _HEDGED_VERB = re.compile(r"could|might|may|was|can\b|seem|appear")
 

@@ -15,15 +15,19 @@ from typing import NamedTuple
 from tasks.voting.answers.choice.plain import plain
 
 LETTERS = string.ascii_uppercase
+# "A)" or "(a)" before a choice.
 _LABEL = re.compile(r"^\s*(?:([A-Z])[.):]|\(([A-Za-z])\))\s*")
 _ARTICLE = re.compile(r"^(?:an?|the|because|that|both|to|by|in|it is|they are) (?=.)")
+# Not the 4 in "4th", "x4" or "1/4"
 _NUMBER = re.compile(r"(?<![\w.,/])-?[$€£]?(?:\d{1,3}(?:,\d{3})+|\d{1,40})(?:\.\d{1,40})?(?!\w*\d|[.,/]\d|(?:st|nd|rd|th)\b)")
 _ONLY_NUMBER = re.compile(rf"{_NUMBER.pattern}\s?(?:%|°?\s?[a-zµ²³/^0-9]{{1,12}}\.?)?")
+# "None of these", "all the options are", which mean the same as "none of the above"
 _ABOVE = re.compile(
     r"\b(none|neither|all) (?:of )?(?:(?:the|these|those) )?(?:above|these|those|them|others?|(?:options?|choices?|answers?|statements?)"
     r"(?: (?:above|given|listed|provided|presented))?)(?=\W|$)(?! (?:options?|choices?|answers?|above)\b)",
     re.IGNORECASE,
 )
+# "… A) Mars B) Jupiter" in a question.
 _IN_QUESTION = re.compile(r"(?:^|\s)\(?([A-Z])[.)]\s*(.+?)(?=\s+\(?[A-Z][.)]\s|\s*$)", re.DOTALL)
 _ASKS_FOR_FALSE = re.compile(r"\b(?:NOT|EXCEPT|FALSE|LEAST|INCORRECT|[Ee]xcept|false|incorrect|untrue|least|wrong|not)\b")
 

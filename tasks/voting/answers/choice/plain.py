@@ -26,9 +26,13 @@ _COMMAND = re.compile(r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:rm|bf|sf|it)|emph|le
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{(-?\w{1,20})\}\s*\{(\w{1,20})\}")
 _POWER = re.compile(r"\^\{(\w{1,9})\}")
 _BOX = re.compile(r"\\f?box(?:ed)?\s*(?=\{)")
+# A list with one line in bold: that line is ticked.
 _BOLD_LINE = re.compile(r"^([ *#>-]*)\*\*(\(?[A-Z][.):][^*\n]*)\*\*[ ]*$", re.MULTILINE)
+# "- [x] B) Paris"
 _TICKED = re.compile(r"^([ *-]*)\[([ xX])\] ", re.MULTILINE)
+# **B**, _B_, "B", `B.`.
 _EMPHASIS = re.compile(r"(?<![\w*_])(\*{1,3}|_{1,3}|[\"'`])\s*\(?([A-Z])\s*[.:)]{0,2}\s*\1")
+# [B], {B}, <B>.
 _BRACES = re.compile(r"(?<![\w\]])[\[{<]\s*\(?([A-Za-z])\)?[.:]?\s*[\]}>]")
 _MARKS = {  # what goes, by the character that has to be there
     "*": re.compile(r"\*"),

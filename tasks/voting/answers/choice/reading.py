@@ -26,15 +26,18 @@ from tasks.voting.answers.choice.unmarked import read_unmarked
 from tasks.voting.answers.refusal import refuses
 
 _IDIOM = re.compile(r"\bif i (?:had|have|were) to (?:guess|choose|pick|select|answer)\b(?: one)?,?")  # no condition
+# No answer, or a question back.
 _ASKS_BACK = re.compile(
     r"(?i)\b(?:(?:not|un)\s?(?:sure|certain)|unable to|as an ai\b|(?:could|can|would) you (?:please )?(?:clarify|provide|specify|explain)"
     r"|can(?:not|'t) answer)[^;:()*\n]{0,60}\W*$"
 )
+# Takes an answer back: what is concluded after it counts.
 _CORRECTION = re.compile(
     r"(?i)\b(?:wait|actually|correction|on second thoughts?|let me (?:re|double|check|correct)|hmm|sorry|apolog\w+|mistake|scratch that"
     r"|i was wrong|reconsider\w*"
     r"|on reflection|oops|no,|not right|is wrong|change my answer|revis\w+|corrected)"
 )
+# A text that begins with its answer: "B\n", "(B) because", "Probably B", "B. Paris"
 _LEADING = re.compile(
     r"\W{0,6}(?:(?:probably|maybe|perhaps|definitely|surely|likely|clearly|obviously|most|yes|ok|sure|option|choice|answer"
     r"|letter)[ :,]{1,2}){0,3}"

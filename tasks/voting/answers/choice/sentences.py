@@ -1,7 +1,9 @@
 r"""Where sentences and clauses of a plain text begin and end.
 
-"I see The answer is (B). So"  →  ends behind "see ", "(B)." and at the end
-"A is wrong, so B"             →  clauses "A is wrong" and "so B"
+    "I see The answer is (B). So"  →  ends behind "see ", "(B)." and at the end
+    "A is wrong, so B"             →  clauses "A is wrong" and "so B"
+
+A full stop may be missing before "The answer is", and a letter with a full stop may be all of a sentence.
 """
 
 import re

@@ -1,9 +1,11 @@
 r"""Finds what a text says of options without a marker.
 
-"A is wrong, so B."              →  excluded A; concluded B
-"(B) seems to be right"          →  hedged B
-"Paris (B), not Lyon"            →  mentioned B; excluded A
-"A is right, and so is B"        →  concluded, but none
+    "A is wrong, so B."              →  excluded A; concluded B
+    "(B) seems to be right"          →  hedged B
+    "Paris (B), not Lyon"            →  mentioned B; excluded A
+    "A is right, and so is B"        →  concluded, but none
+
+A statement is about a subject, which is a letter, a list of letters or the text of an option.
 """
 
 import re
@@ -29,12 +31,15 @@ class Subject(NamedTuple):
 
 
 _MOST = 600  # of more mentions of options the first and the last half count
+# "A is right, and so is B": two are right.
 _ANOTHER_TOO = re.compile(r"\b(?:so|as) (?:is|are)\s$|\bas well as\s$")
+# "B is also correct", "B would be right, too"
 _TOO = re.compile(r"^\s(?:is|are|would be|could be|may be)\s(?:also|equally)\b|\b(?:right|correct|true),? (?:too|as well)\b")
 _ADVERBS = (
     r"(?:(?:therefore|thus|hence|then|clearly|probably|likely|most|definitely|indeed|actually|still|simply|just|obviously"
     r"|certainly|now|really|only|in fact|of course|option|answer|with|for|the)\s){0,3}"
 )
+# How a conclusion begins: "so B", "I choose B", "that leaves B"; "is B" is weak, since much is something.
 _CUE = re.compile(
     rf"(?:\b(?:so|thus|therefore|hence|consequently|leav(?:es|ing)(?:\s(?:us|only|me|just|behind))*|left|be|it's|it is|that's|that is"
     rf"|this is|correspond(?:s|ing)? to"
@@ -46,6 +51,7 @@ _CUE = re.compile(
     rf"|[∴✓✔✅☑→⇒>]\ufe0f?\s{{0,2}}){_ADVERBS}[\"'(]?$",
     re.IGNORECASE,
 )
+# "not B", "we rule out B", "rather than B"
 _DENIED_BEFORE = re.compile(
     r"(?:\b(?:not|neither|nor|never|none of|eliminat\w+|rul\w{1,4}\sout|exclud\w+|discard\w*|reject\w*|dismiss\w*|cross\w*\sout"
     r"|remov\w+|unlike|rather than"
@@ -57,6 +63,7 @@ _BE = (
     r"(?:is|are|was|were|seems?|appears?|looks?|sounds?|(?:would|could|might|must|should|can|cannot|may|has|have"
     r"|will)(?:n't)?\s(?:\w+\s){0,2}?be)\b(?:n't)?"
 )
+# What is said behind a subject: "B is wrong", "B: yes", "B ✓", "B fits", "which makes B the right choice"
 _VERDICT = re.compile(
     rf"(?P<gap>[^;\n]{{0,60}}?)\b(?P<verb>{_BE})(?P<adverbs>[^.;,\n]{{0,30}}?)\b(?:(?P<right>(?:correct|right|true|best|better|accurate"
     rf"|valid|appropriate|likely)\b|the one\b|(?:the|my|our)\s(?:\w+\s)?(?:answer|choice|option))"
@@ -69,8 +76,11 @@ _VERDICT = re.compile(
     r"|\s(?:(?P<holds>holds|fits|works|remains|is left|it is(?=\W*$))\b|(?P<out>out|(?:is|are|was|does|do)(?:\snot|n't)(?=\W*$|\s(?:fit"
     r"|work|apply|hold|match|belong)))\b)"
 )
+# The answer to a question for what is false.
 _IS_THE_FALSE_ONE = re.compile(r"\s(?:is|must be|would be)\sthe\s(?:\w+\s)?(?:false|incorrect|wrong|untrue|exception|odd)\b")
+# "B? Yes."
 _ANSWERED = re.compile(r"\?\s(?:(?P<yes>yes|yep|correct|right|true)|no|nope|wrong|false)\b")
+# What may stand before a letter that is all that a sentence says: "No, wait: (B)."
 _LEADS = re.compile(
     r"(?:\W|\b(?:no|yes|yeah|ok|okay|sure|wait|actually|so|hence|thus|therefore|well|probably|maybe|perhaps|definitely|surely|likely"
     r"|clearly|obviously|most|hmm|finally|the|option|choice)\b)*"

@@ -1,8 +1,10 @@
 r"""Reads what follows a marker such as "the answer is".
 
-"(B) because A is wrong"     →  Target(B)          "therefore Paris, not Lyon"  →  Target(A)
-"either A or B"              →  Target(None)       "a triangle"                 →  None: no option
-"A and B" (option D)         →  Target(D)          "not C but D"                →  Target(D)
+    "(B) because A is wrong"     →  Target(B)          "therefore Paris, not Lyon"  →  Target(A)
+    "either A or B"              →  Target(None)       "a triangle"                 →  None: no option
+    "A and B" (option D)         →  Target(D)          "not C but D"                →  Target(D)
+
+Two options at once, or one that there is not, are an answer, too: none.
 """
 
 import re
@@ -18,6 +20,7 @@ class Target(NamedTuple):
     letter: str | None
 
 
+# What may stand between a marker and its answer: "is, of course, **option** B"
 FILLERS = re.compile(
     r"(?:[\s:,*_\"'`#>=~{\[|]|-+(?=\s)|\\|\.{2,}|<answer>|[是为為]"
     r"|(?:the\s)?(?:final\s|correct\s|best\s|right\s)?(?:answer|option|choice|letter|alternative)s?(?:\s(?:is|would be)\b|\s?:"
@@ -29,12 +32,15 @@ FILLERS = re.compile(
     re.IGNORECASE,
 )
 _NOT = re.compile(r"(?:not|neither|n't|definitely not|certainly not|cannot)\b")
+# What follows is said of others, or why.
 _CONTRAST = re.compile(
     r"\b(?:not|rather than|instead of|unlike|because|since|as|whereas|while|although|though|but|over|compared|than|which|where|for|if"
     r"|unless"
     r"|except|however|due to|when|after|so)\b|[;(]|n't\b|\s-+\s"
 )
+# What may stand before an option's own text.
 _TO_TEXT = re.compile(r"[\"'(\[\s]*(?:(?:an?|the|both|that|because|to|it is|in|by)\s)?[\"'(\[\s]*")
+# "2", "option 2", "(2)"; not "2 m" or "2.5"
 _NUMBER_OF = re.compile(rf"(?P<kind>{KIND}\s|number\s|no\.\s?)?\(?#?(?P<number>[1-9]\d?)\)?(?![\w%°]|[.,]\d|\s?[a-z°$%])")
 
 

@@ -1,15 +1,18 @@
 r"""Reads an option from the first or the last sentence of a text that says no letter as its answer.
 
-"Yes, because ice is lighter."             →  "A" (options: yes, no)
-"It isn't Lyon; the capital is Paris."     →  "B"
-"Oxygen, nitrogen and hydrogen are not."   →  the option that is left
-"B has the shortest year."                 →  "B"
+    "Yes, because ice is lighter."             →  "A" (options: yes, no)
+    "It isn't Lyon; the capital is Paris."     →  "B"
+    "Oxygen, nitrogen and hydrogen are not."   →  the option that is left
+    "B has the shortest year."                 →  "B"
+
+This is the last thing that is tried, and a text that is cut off in its last sentence says nothing by it.
 """
 
 import re
 
 from tasks.voting.answers.choice.options import LETTERS, Options, lower, mentions
 
+# What follows is said of others: "Paris, while Lyon is smaller"
 _CONTRAST = re.compile(r"\b(?:while|whereas|unlike|instead of|rather than|followed by|(?:more|less|other|\w+er) than|(?<=, )not)\b")
 _DENIED = re.compile(r"\b(?:not|never|neither|nor|cannot|unlike|than|instead|if|except|some|many|could|might|may)\b|n't\b")
 
