@@ -30,7 +30,7 @@ _STRICT = (
 )
 _NOT_A_UNIT = (
     r"[0-9] (?:[a-z]+ )*(?:hundred|thousand|million|billion|trillion|dozens?|half|quarters?|cents?|times|plus|minus|divided|multiplied|so"
-    r"|therefore|giving|leaving|making|which|not|since|because|are|is|was|were|and|then|or|to|per|as|st|nd|rd|th|where)\b"
+    r"|therefore|giving|leaving|making|meaning|which|not|since|because|are|is|was|were|and|then|or|to|per|as|st|nd|rd|th|where)\b"
 )
 _RESULT = rf"\n[^\n]*[0-9)a-z>] ?= ?\$?(?:<<[^<>\n]*>>)?(?P<value>{_VALUE})%?(?: [a-z]+){{0,8}}\.?$"
 _WORDS = r"[ -~--[0-9=;$\\^!?.*]]*"
@@ -69,7 +69,7 @@ _MAYBE_ANOTHER = (
 _NEXT = r"(?s)\n(?:Question|Q|Human): ?[A-Z].*"
 _ANNOUNCES = (
     r"(?i:answer|final result|####|fbox|boxed"
-    r"|(?:^|\n)[^A-Za-z0-9\n]{0,8}(?:a|ans|solution|total|result)[^A-Za-z0-9\n]{0,8}(?:[:\n]|$))"
+    r"|(?:^|\n)[^A-Za-z0-9\n]{0,8}(?:a|ans|result)[^A-Za-z0-9\n]{0,8}(?:[:\n]|$))"
 )
 _CORRECTS = (
     r"(?i)wait|actually|correction|mistake|error|sorry|apolog|(?:let me|let[^a-z]{1,3}s) (?:correct|re|try|fix)|hold on|oops|wrong"
@@ -87,7 +87,7 @@ _DOUBTFUL = (
     r"|for a total|our|my|(?:this|that|it|which) (?:is|was|rounds|leaves)|the (?:answer|calculation|solution|result))\b|n['’]t\b|\?"
 )
 _DOUBTFUL_END = (
-    r"(?i)[0-9](?:\*\*)? (?:[a-z]+ )*(?:so|therefore|hence|thus|giving|leaving|making|which|for a total|hundred|thousand|million"
+    r"(?i)[0-9](?:\*\*)? (?:[a-z]+ )*(?:so|therefore|hence|thus|giving|leaving|making|meaning|which|for a total|hundred|thousand|million"
     r"|billion|trillion|dozens?|half|quarters?|cents?)\b|[0-9](?:[kKM]|st|nd|rd|th)\b|\b(?:is|are|an?|the|of|and|to|for|by|with|at|that|so|from|will|per|then|or|if)"
     r"\s*$"
 )

@@ -66,16 +66,16 @@ ANNOUNCEMENT = re.compile(
     rf"(?:,? ?(?:therefore|then|thus|here|in [a-z]+),?)?{_D}*(?:\([^)\n]{{0,30}}\))?{_D}*"
     rf"(?P<how>(?:is|are|was|would be|will be|should be|must be|comes to|equals)\b{_D}*"
     rf"(?:therefore|thus|then|that)?\b{_D}*:?|[\"']? ?:|=|>|→)"
-    rf"|(?:\A|\n){_D}*(?P<bare>A|Ans|Answer|Final answer|Solution|Total|Result){_D}*(?::|\n)",
+    rf"|(?:\A|\n){_D}*(?P<bare>A|Ans|Answer|Final answer|Result){_D}*(?::|\n)",
     re.I,
 )
-ANNOUNCEMENT_WORDS = ("answer", "a:", "a\n", "ans", "solution", "total:", "total\n", "result")
+ANNOUNCEMENT_WORDS = ("answer", "a:", "a\n", "ans", "result")
 HASHES = re.compile(rf"####+{_D}*(?:(?:final )?answer|a|ans)?{_D}*:?{_D}*(?=[-$€£¥₹(]?{_D}*[-$€£]?{_D}*\.?\d)", re.I)
 
 # Ends of sentences; of clauses that state something of their own: "…, so they need 4 buses", "…, which is 60%".
 SENTENCE = re.compile(rf"\n+|(?<=[.!?])[\"')\]{END}]*\s+(?=[\"'(\[{BOLD}{BOX}]*[A-Z\d$-])|(?<=[a-z)]\.)(?=[A-Z][a-z])|\s\|\s|(?<=\|)\s*\n")
 CLAUSE = re.compile(
-    r",?\s(?=(?:so(?! (?:that (?!is)|far|many|much|on)\b)|therefore|hence|thus|giving|leaving|for a total|making"
+    r",?\s(?=(?:so(?! (?:that (?!is)|far|many|much|on)\b)|therefore|hence|thus|giving|leaving|for a total|meaning|making"
     r"|which (?:is|was|means|gives|leaves|makes|rounds))\b)|;\s"
 )
 

@@ -112,6 +112,7 @@ _REASON = re.compile(
     r",? (?<!and )\b(?:since|because|as (?:each|there|he|she|they|it)|given that|where|assuming|considering|based on|having)\b", re.I
 )
 _LAST_RESULT = re.compile(r"[\d)a-z] ?=(?= ?[-$]{0,2}(?:\d[\d,]{0,30})?(?:\.?\d{1,30})[^\d=)]*\Z)", re.I)
+_UNKNOWN = re.compile(r" ?= ?[a-z]{1,2}\W{0,3}\Z")  # "10 = x"
 _RESULT_FIRST = re.compile(r"\A[^=\d]*[\d.,]+ ?=[^=]*\d ?[-+*/×÷^] ?\$?\d[^=]*\Z")  # "105 = 7 * 15"
 _COMMON = words(
     "how many much the does did for and are will has have her his their she they that this with from what total was were one get gets"
@@ -137,6 +138,7 @@ def choose(sentence: str, asked: Asked, results: frozenset[str] = frozenset(), f
     reason = next((match.start() for match in _REASON.finditer(sentence) if match.start() > found[0].end), len(sentence))
     brackets = [match.span() for match in re.finditer(r"\([^()\n]*\)", sentence)]
     equals = max(sentence.rfind("="), sentence.rfind("≈"))
+    unknown = _UNKNOWN.search(sentence)
     few_bold = 0 < sentence.count(BOLD) < 3
     known = given(asked.text)
     choices = []
@@ -151,6 +153,8 @@ def choose(sentence: str, asked: Asked, results: frozenset[str] = frozenset(), f
         points -= 3.0 * (number.kind == "percent" and asked.kind != "percent") + 5.0 * (number.kind == "ordinal")
         between = sentence[found[place - 1].end if place else 0 : start].lower()
         points += 0.7 * min(3, len({stem(word) for word in re.findall(r"[a-z]{3,}", between)} & asked.words - _COMMON))
+        points += 6.0 * (number.kind == asked.kind == "percent")
+        points += 20.0 * (unknown is not None and number.end <= unknown.start() and place == len(found) - 1)
         if place == 0:
             points += first + 20.0 * bool(_RESULT_FIRST.match(sentence))
         choices.append(Choice(number, points, fit > 0))
