@@ -25,5 +25,5 @@ OF_OTHERS = re.compile(
     r"\b(?:people|students?|whether|someone|somebody|others|(?:many|some|most)(?!\s?$|\s(?:appropriate|likely|suitable|accurate|probably"
     r"|correct|plausible|of the))|published|textbook|author|claims?|mistake(?:nly)?|mistaken|wrongly|incorrectly|falsely|misconception"
     r"|trap|distractor|at first|initially|originally|first|thought|was going|were going|considered|you (?:might|may|could|said|chose"
-    r"|picked)|your|last year)\b"
+    r"|picked)|your|used to|last year)\b"
 )

@@ -47,7 +47,7 @@ _CUE = re.compile(
     rf"|choosing|selecting|go|going|opt|settle(?: on)?"
     rf"|say|guess(?: is)?|vote|lean(?:ing)?(?: towards?)?|prefer|conclude|mark|believe|think|sure|must be|should be|has to be|makes"
     rf"|meant|mean|arrive at|end up with|then"
-    rf"|(?P<weak>is|are))\b(?:\s(?:that|it's|it is|it))?[,:]?\s{{1,3}}"
+    rf"|(?P<weak>is))\b(?:\s(?:that|it's|it is|it))?[,:]?\s{{1,3}}"
     rf"|[∴✓✔✅☑→⇒>]\ufe0f?\s{{0,2}}){_ADVERBS}[\"'(]?$",
     re.IGNORECASE,
 )
@@ -55,7 +55,8 @@ _CUE = re.compile(
 _DENIED_BEFORE = re.compile(
     r"(?:\b(?:not|neither|nor|never|none of|eliminat\w+|rul\w{1,4}\sout|exclud\w+|discard\w*|reject\w*|dismiss\w*|cross\w*\sout"
     r"|remov\w+|unlike|rather than"
-    r"|instead of|than|over|cannot(?: be)?|(?:any|every)thing but|all but)\b|n't\b|[❌✗✘✕✖]\ufe0f?)[:\s]*(?:(?:be|both|either|the|say"
+    r"|instead of|than|over|cannot(?: be)?|(?:any|every)thing but|all but|(?:wrong|incorrect|false)(?:\s(?:options?|answers?"
+    r"|choices?))?)\b|n't\b|[❌✗✘✕✖]\ufe0f?)[:\s]*(?:(?:be|both|either|the|say"
     r"|choose|pick|by|even"
     r"|answers?)\s)*[\"']?$"
 )
@@ -119,7 +120,7 @@ def _subjects(text: str, low: str, texts: list[Mention], options: Options) -> li
             continue
         dressed = is_dressed(match[0])
         beside = next((one for one in near(texts, end, end + 4) if not low[end : one.start].strip(" :.,(-\"'")), None)
-        if beside and match[0] == "A" and low[end : beside.start] == " " and beside.letter != "A":
+        if beside and match[0] == "A" and low[end : beside.start] == " ":
             continue  # an article
         if beside and len(letters) == 1:
             used.add(beside)

@@ -47,7 +47,8 @@ def _last_sentence(text: str, options: Options, question: str) -> str | None:
         return None
     if len(sentences) > 1 and not re.search(r"[.!)\"']\W*$", sentences[-1]):
         return None  # cut off
-    clauses = [(clause, mentions(options, clause)) for clause in re.split(r";|\bbut\b|=", lower(sentences[-1]))]
+    sentence = next((one for one in reversed(sentences) if not re.search(r"\b(?:would|could|might)\b", one)), sentences[-1])
+    clauses = [(clause, mentions(options, clause)) for clause in re.split(r";|\bbut\b|=", lower(sentence))]
     clause, found = next(((clause, found) for clause, found in reversed(clauses) if found), ("", []))
     around = clause
     for one in found:
