@@ -20,7 +20,7 @@ Where the question asks for cents, $0.25 is 25, and where it asks for minutes, 1
 
 import polars as pl
 
-from tasks.voting.answers.number.clear import clear
+from tasks.voting.answers.number.clear import NUMBER_ALONE, clear
 from tasks.voting.answers.number.ending import answer
 
 _FEW = 100  # texts, which are read one by one before the patterns for whole columns are compiled
@@ -42,7 +42,9 @@ def gold(rows: pl.DataFrame) -> pl.Series:
     """The canonical form of each `gold`, in the unit that its `question` asks for."""
     questions = pl.col("question").fill_null("") if "question" in rows.columns else pl.lit("")
     golds = rows.select(text="gold", question=questions).with_row_index("place")
-    return _in_order(golds, [_careful(golds.filter(pl.col("text").is_not_null()))])
+    golds = golds.with_columns(found=pl.col("text").str.extract(NUMBER_ALONE))
+    alone, rest = golds.filter(pl.col("found").is_not_null()), golds.filter(pl.col("found").is_null() & pl.col("text").is_not_null())
+    return _in_order(golds, [alone.select("place", answer=_spelt(alone["found"])), _careful(rest)])
 
 
 def _in_order(rows: pl.DataFrame, parts: list[pl.DataFrame]) -> pl.Series:

@@ -18,6 +18,7 @@ _TAIL = 32  # characters at the end that hold an announced number
 _LAST_LINE = 300  # characters that hold a last line
 
 _VALUE = r"-?(?:\\?\$)?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,18})(?:\.[0-9]{1,18})?"
+NUMBER_ALONE = r"^(-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,18})(?:\.[0-9]{1,18})?)$"
 _AT_END = (
     r"(?:(?:#### |[Tt]he (?:final |correct )?answer is:? |[Aa]nswer:(?:\*\*)? |\nA: )(?:\*\*)?|\\boxed\{)"
     rf"({_VALUE})\}}?\.?(?:\*\*)?\$?\.?$"

@@ -57,11 +57,7 @@ _SPACED = re.compile(r"((?:[=:$#]|\bis|\A) ?)([1-9]\d{0,2}(?: \d{3})+)(?!\d)(,\d
 
 def _characters() -> dict[int, str]:
     """What stands for each character that is not ASCII and matters."""
-    table: dict[int, str] = {}
-    for place in range(0xBC, 0x215F):
-        form = unicodedata.normalize("NFKC", chr(place))
-        if re.fullmatch(r"\d+⁄\d+", form):
-            table[place] = " " + form.replace("⁄", "/")  # ½
+    table = {ord(character): " " + unicodedata.normalize("NFKC", character).replace("⁄", "/") for character in "¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"}
     table |= {ord(full): half for full, half in zip("（）＋，－．／：＝％＄？！；", "()+,-./:=%$?!;", strict=True)}
     table |= dict.fromkeys(map(ord, "\u2212\u2010\u2011\ufe63"), "-")
     table |= dict.fromkeys(map(ord, "\u2009\u202f"), _THIN)
