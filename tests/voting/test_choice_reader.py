@@ -237,9 +237,14 @@ PIECES = st.sampled_from(
 )
 
 
-@given(st.lists(st.lists(PIECES, max_size=8).map("".join), min_size=1, max_size=6))
-def test_what_is_read_from_whole_columns_is_what_the_careful_reader_reads(texts: list[str]) -> None:
-    assert read(*texts) == [read_text(text, "?", CITIES) for text in texts]
+OFFERED = st.sampled_from(
+    [CITIES, tuple("1234"), tuple("ACGT"), ("A and B", "B only", "All of the above", "vitamin C"), ("1. a", "2. b"), None]
+)
+
+
+@given(st.lists(st.lists(PIECES, max_size=8).map("".join), min_size=1, max_size=6), OFFERED)
+def test_what_is_read_from_whole_columns_is_what_the_careful_reader_reads(texts: list[str], choices: tuple[str, ...] | None) -> None:
+    assert read(*texts, choices=choices) == [read_text(text, "?", choices) for text in texts]
 
 
 def test_most_clear_texts_are_read_from_whole_columns(monkeypatch: pytest.MonkeyPatch) -> None:
