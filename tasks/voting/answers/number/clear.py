@@ -43,7 +43,7 @@ _CONCLUSION = (
 _UNFINISHED = r"<<[^<>]*$|[^*]\*$|[^-]-$|[+/=(]$|[-+*/=] ?\$$"
 
 # A last sentence without a number and without an end, and what makes it none or no matter.
-_FRAGMENT = r"(?:\n|[^rst][.!?] )([A-Z][^0-9.!?:\n]*[a-z,])$"
+_FRAGMENT = r"(?:\n|[^rst][.!?] )([A-Z][[ -~’]--[0-9.!?:]]*[a-z,])$"
 _CONCLUDES = (
     r"(?i)^(?:so|therefore|thus|hence|in total|altogether|in conclusion|finally|overall|total|as a result|consequently|in all|this means"
     r"|that means|final)\b"
