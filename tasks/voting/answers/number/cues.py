@@ -83,6 +83,7 @@ CLAUSE = re.compile(
 REMARK = re.compile(
     r"\A\W*(?:note\b|notice\b|remember\b|keep in mind|please\b|i hope\b|hope (?:this|that)\b|let me know|if you (?:have|need|want|would)"
     r"|feel free|for (?:reference|context|comparison)\b|assuming\b|remark\b|p\.?s\.|fun fact|as a (?:check|side note)|interestingly\b"
+    r"|(?:this|that|it)(?: is|'s) because\b"
     r"|by the way|however, if\b|don't forget|step \d+:?\W*\Z"
     r"|(?:this|the|our|my) (?:answer|calculation|solution|result|assum)[a-z]*\b.*\b(?:assum|check|correct|match))",
     re.I,

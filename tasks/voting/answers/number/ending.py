@@ -13,9 +13,9 @@ import re
 from fractions import Fraction
 
 from tasks.voting.answers.number import cues
-from tasks.voting.answers.number.asked import Asked, asked, stem
+from tasks.voting.answers.number.asked import Asked, asked, given, stem
 from tasks.voting.answers.number.plain import BOX, END, plain
-from tasks.voting.answers.number.sentence import Choice, choose
+from tasks.voting.answers.number.sentence import COMMON, Choice, choose
 from tasks.voting.answers.number.values import Number, combined, numbers, parts_of, spelled
 from tasks.voting.answers.refusal import refuses
 
@@ -119,7 +119,7 @@ def _concluded(text: str, question: str) -> Choice | None:
     if not sentences or refuses(text) or _is_cut_off(text, sentences):
         return None
     want = asked(question)
-    if _answers_first(text, sentences):
+    if _answers_first(text, sentences) or _states_first(sentences, want):
         return choose(sentences[0], want)
     sentences = sentences[:-6] + [clause for sentence in sentences[-6:] for clause in cues.CLAUSE.split(sentence)]
     results = _last_result(text)
@@ -174,6 +174,17 @@ def _answers_first(text: str, sentences: list[str]) -> bool:
     """Whether the text is an answer ("9 eggs.") and its explanation, and not a calculation."""
     first = text.find(sentences[0]) + len(sentences[0]) + 1
     return len(sentences) > 1 and "=" not in text and bool(cues.BARE.match(text[:first])) and not any(map(cues.CONCLUSION.match, sentences))
+
+
+def _states_first(sentences: list[str], want: Asked) -> bool:
+    """Whether the first sentence is the question with a new number in its place, and what follows explains without concluding."""
+    if len(sentences) < 2 or "=" in sentences[0] or "=" in sentences[-1] or any(map(cues.CONCLUSION.match, sentences[1:])):
+        return False
+    repeated = {stem(word) for word in re.findall(r"[a-z]{3,}", sentences[0].lower())} & want.words - COMMON
+    if len(repeated) < 3:
+        return False
+    stated = choose(sentences[0], want)
+    return stated is not None and stated.fits and stated.number.value not in given(want.text)
 
 
 def _is_remark(sentence: str, before: list[str], want: Asked) -> bool:

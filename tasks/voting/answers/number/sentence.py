@@ -114,7 +114,7 @@ _REASON = re.compile(
 _LAST_RESULT = re.compile(r"[\d)a-z] ?=(?= ?[-$]{0,2}(?:\d[\d,]{0,30})?(?:\.?\d{1,30})[^\d=)]*\Z)", re.I)
 _UNKNOWN = re.compile(r" ?= ?[a-z]{1,2}\W{0,3}\Z")  # "10 = x"
 _RESULT_FIRST = re.compile(r"\A[^=\d]*[\d.,]+ ?=[^=]*\d ?[-+*/×÷^] ?\$?\d[^=]*\Z")  # "105 = 7 * 15"
-_COMMON = words(
+COMMON = words(
     "how many much the does did for and are will has have her his their she they that this with from what total was were one get gets"
 )
 
@@ -152,7 +152,7 @@ def choose(sentence: str, asked: Asked, results: frozenset[str] = frozenset(), f
         points -= 6.0 * any(opened < start < closed for opened, closed in brackets)
         points -= 3.0 * (number.kind == "percent" and asked.kind != "percent") + 5.0 * (number.kind == "ordinal")
         between = sentence[found[place - 1].end if place else 0 : start].lower()
-        points += 0.7 * min(3, len({stem(word) for word in re.findall(r"[a-z]{3,}", between)} & asked.words - _COMMON))
+        points += 0.7 * min(3, len({stem(word) for word in re.findall(r"[a-z]{3,}", between)} & asked.words - COMMON))
         points += 6.0 * (number.kind == asked.kind == "percent")
         points += 20.0 * (unknown is not None and number.end <= unknown.start() and place == len(found) - 1)
         if place == 0:
