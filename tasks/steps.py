@@ -12,9 +12,10 @@ import asyncio
 import hashlib
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, cast
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("manyminds")
 _RESULTS = ".results"
-# Shards that vote at once in a process, however many threads there are: each has some texts in memory, and uses all cores.
-_VOTING = threading.BoundedSemaphore(4)
+# Shards that vote at once in a process, however many task runs there are: each has some texts in memory, and uses all cores.
+_VOTING = ThreadPoolExecutor(2, "vote")
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -373,12 +374,15 @@ def vote(run: RunFile, shard: Shard, queries: Sequence[str]) -> Written:
     from tasks.voting.shard import vote_shard
 
     lake = Lake(run.lake)
-    rows = read_table(lake, QUERIES, queries).filter(shard.bucket.holds())
     files = generation_files(lake, shard.model, shard.recipe, shard.bucket)
     prices = {model.name: model.price for model in run.models if model.price is not None}
     folder = f"{folder_name(shard.model)}/{shard.bucket.label}/"
-    with _VOTING:
-        return {"votes": [vote_shard(lake, files, rows, folder, _k_of(run, shard), prices, run.labels)]}
+
+    def votes() -> str:
+        rows = read_table(lake, QUERIES, queries, where=shard.bucket.holds())
+        return vote_shard(lake, files, rows, folder, _k_of(run, shard), prices, run.labels)
+
+    return {"votes": [_VOTING.submit(copy_context().run, votes).result()]}
 
 
 # ── scores ───────────────────────────────────────────────────────────────────────────────────────────────────────────

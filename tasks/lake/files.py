@@ -115,16 +115,21 @@ def write_table(lake: Lake, table: Table, frame: pl.DataFrame, path: str, notes:
     return full
 
 
-def read_table(lake: Lake, table: Table, paths: Iterable[str] | None = None, columns: Iterable[str] | None = None) -> pl.DataFrame:
+def read_table(
+    lake: Lake, table: Table, paths: Iterable[str] | None = None, columns: Iterable[str] | None = None, where: pl.Expr | None = None
+) -> pl.DataFrame:
     """Rows of the table, from `paths` (as `write_table` returned them) or from all its files; empty if there are none.
 
-    Rows come in the order of the paths, each key once even if it was written twice.
+    Rows come in the order of the paths, each key once even if it was written twice; only those `where` it is true, if given, and
+    the others are never in memory.
     """
     wanted = list(columns) if columns is not None else list(table.columns)
     files = sorted(paths) if paths is not None else lake.files(table.name)
     if not files:
         return empty(table).select(wanted)
-    rows = collect(lake, table, files, lambda rows: rows.select(list(dict.fromkeys([*wanted, *table.key]))))
+    names = list(dict.fromkeys([*wanted, *table.key]))
+    here = where if where is not None else pl.lit(True)
+    rows = use_files(lake, table, files, lambda rows: rows.filter(here).select(names).collect(engine="streaming"))
     if isinstance(rows, Broken):
         said = f"cannot be read as table {table.name!r}; delete it and run again to make it anew"
         raise UserError(f"{lake.location(rows.files[0] if rows.files else table.name)}: {said}: {rows.error}")
