@@ -95,25 +95,27 @@ def print_query(url: str, wanted: str) -> None:
     files = lake.files(GENERATIONS.name)
     if files:
         samples, _ = query_generations(lake, files, lambda rows: rows.filter(here).unique(GENERATIONS.key, keep="first"))
+        has_several = pl.col("recipe").n_unique().over("model") > 1
+        samples = samples.with_columns(name=pl.when(has_several).then(pl.format("{} by {}", "model", "recipe")).otherwise("model"))
         _print_prompts(lake, query, samples)
-        columns = ["model", "sample", "text", "finish_reason"]
-        print_grid("Samples", [*columns[:3], "ended"], samples.sort("model", "sample").select(columns).iter_rows())
+        columns = ["name", "sample", "text", "finish_reason"]
+        print_grid("Samples", ["model", "sample", "text", "ended"], samples.sort("name", "sample").select(columns).iter_rows())
 
 
 def _print_prompts(lake: Lake, query: dict[str, Any], samples: pl.DataFrame) -> None:
-    """What each model saw; once for models that saw the same."""
+    """What each model (`name` of `samples`) saw; once for models that saw the same."""
     from tasks.sampling.records import shown_prompt
 
     saw: dict[str, list[str]] = {}
-    for model, recipe in samples.select("model", "recipe").unique().sort("model", "recipe").iter_rows():
+    for name, recipe in samples.select("name", "recipe").unique().sort("name").iter_rows():
         shown = shown_prompt(lake, recipe, query["question"], query["choices"], query["subject"])
         text = (
             f"{shown.remark}\n{shown.text}".lstrip("\n")
             if shown
             else "not known: the samples were imported, or drawn by an earlier version"
         )
-        saw.setdefault(text, []).append(model)
-    print_grid("Prompts", ["models", "prompt"], [(", ".join(models), text) for text, models in saw.items()])
+        saw.setdefault(text, []).append(name)
+    print_grid("Prompts", ["models", "prompt"], [(", ".join(names), text) for text, names in saw.items()])
 
 
 def print_status(url: str) -> None:

@@ -45,7 +45,7 @@ def print_relabelled(run: RunFile) -> None:
         (pl.col("label") < pl.col("label_before")).sum().alias("less"),
         (pl.col("label") == pl.col("label_before")).sum().alias("same"),
     )
-    print_grid("Votes that were read otherwise, by their label", by_model.columns, by_model.sort("model").iter_rows())
+    print_grid("Votes that changed, by their label", by_model.columns, by_model.sort("model").iter_rows())
     print_grid("Examples", ["query", "model", "gold", "before", "now", "an answer that was read otherwise"], _examples(lake, changed))
     print("`manyminds run` trains and evaluates again what follows from this.")
 
@@ -55,6 +55,7 @@ def changed_labels(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 
     First those whose label changed, then by key. Imported outcomes have no answers, so nothing of them is read.
     """
+    before = before.with_columns(pl.col("label").fill_null(pl.col("correct").cast(pl.Float64)))  # an earlier version had no other rule
     both = after.join(before.select(*_KEY, *_COMPARED), on=_KEY, suffix="_before")
     answered = (pl.col("recipe") != IMPORTED) | pl.col("answers").is_not_null()
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_before")) for name in _COMPARED)
@@ -89,10 +90,10 @@ def _examples(lake: Lake, changed: pl.DataFrame) -> list[tuple[str, ...]]:
 
 
 def _said(vote: dict[str, Any], suffix: str) -> str:
-    """ "18, right": the majority, and what it counts for."""
-    majority, label = vote[f"majority{suffix}"], vote[f"label{suffix}"]
-    word = {0.0: "wrong", 1.0: "right"}.get(label, f"counts {label:.2f}")
-    return f"{'no answer' if majority is None else majority}, {word}"
+    """ "18, right", "18, right, counts 0.70": the majority, and what the samples count for where that is something else."""
+    majority, is_right, label = vote[f"majority{suffix}"], vote[f"correct{suffix}"], vote[f"label{suffix}"]
+    word = "right" if is_right else "wrong"
+    return f"{'no answer' if majority is None else majority}, {word}" + (f", counts {label:.2f}" if label != is_right else "")
 
 
 def _differing(vote: dict[str, Any], texts: list[str]) -> str:

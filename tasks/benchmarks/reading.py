@@ -203,6 +203,8 @@ def _typed(file: str, content: pl.DataFrame, column: str, field: Field, rows: pl
     if column not in content.columns:
         return pl.Series(column, [None], dtype=dtype).new_from_index(0, content.height)
     given = content[column]
+    if field.kind == "text" and given.dtype.is_float():
+        given = given.fill_nan(None)  # pandas' null
     if field.kind == "list":
         typed = _lists(given, file, field)
     elif field.kind == "json":

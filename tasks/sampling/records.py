@@ -44,8 +44,8 @@ def shown_prompt(lake: Lake, recipe_id: str, question: str, choices: list[str] |
         return Shown(prompt, "sent to a server as a user's message")
     try:
         return Shown(_through_chat_template(prompt, recipe["path"], recipe["revision"]), "through the model's chat template")
-    except (OSError, ValueError, ImportError):  # no tokenizer here, or one that is refused
-        return Shown(prompt, "a user's message, put through the model's chat template, which is not on this machine")
+    except Exception:  # no tokenizer here, or one that is refused; and a chat template can compute, so any error at all
+        return Shown(prompt, "a user's message, put through the model's chat template, which cannot be used on this machine")
 
 
 def _path(recipe_id: str) -> str:

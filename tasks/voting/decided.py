@@ -3,7 +3,8 @@
     still_needed(samples, queries, k=10)  →  {"5f0c…": 0}: five samples say "11", so five others could only tie, and "11" was seen first
 
 Exact: a query is decided (0) if and only if every text that its other samples could have leaves `majority` as it is (`tally.py`
-says why). With fewer than half of the samples no query ever is.
+says why). Of kind "math" that is so as long as samples are drawn in order: one that is missing before others could give their answers
+another spelling. With fewer than half of the samples no query ever is.
 """
 
 from collections.abc import Callable

@@ -40,7 +40,7 @@ def vote(
         labels: the rule for `label`; default: the majority's.
 
     With no readable answer, `majority` and `agreement` are null, `correct` and `ambiguous` false. Raises UserError where a
-    gold answer is none of its kind.
+    gold answer is none of its kind, and for labels that no query's samples are enough for.
     """
     asked = with_gold(queries)
     return count(read(generations, asked, k), asked, k, prices, labels)
@@ -76,9 +76,10 @@ def count(
     ]
     if not parts:
         return tables.empty(tables.VOTES)
-    votes = pl.concat(parts).with_columns(
-        wanted=pl.lit(k, pl.Int32), stop=_stop(k), label=_label(labels or Labels()), cost_usd=_cost(prices or {})
-    )
+    labels = labels or Labels()
+    votes = pl.concat(parts).with_columns(wanted=pl.lit(k, pl.Int32), stop=_stop(k), label=_label(labels), cost_usd=_cost(prices or {}))
+    if k is None:
+        _check_enough(votes, labels.at_least or 0)
     return tables.check(tables.VOTES, votes.select(*tables.VOTES.columns).sort(*tables.VOTES.key))
 
 
@@ -131,6 +132,14 @@ def _check_gold(asked: pl.DataFrame) -> None:
             f"benchmark {first['benchmark']!r}: query {first['source_id']}: column 'gold' is {first['given']!r}, "
             f"expected an answer of kind {first['answer_kind']!r}"
         )
+
+
+def _check_enough(votes: pl.DataFrame, at_least: int) -> None:
+    """That not all answers of a model count for nothing because it has too few samples: nobody could tell from the labels."""
+    few = votes.group_by("model").agg(pl.col("drawn").max()).filter(pl.col("drawn") < at_least).sort("model")
+    if few.height:
+        model, drawn = few.row(0)
+        raise UserError(f"labels: at_least = {at_least}, but model {model!r} has {drawn} samples of a query at most")
 
 
 def _label(labels: Labels) -> pl.Expr:

@@ -58,6 +58,14 @@ def test_answers_are_read_again_and_what_changed_is_said(make_run: Callable[...,
     assert read_table(lake, VOTES).sort(VOTES.key).equals(votes.sort(VOTES.key))
     assert generations(run).equals(drawn)
 
+    # As an earlier version wrote it, in which the majority's verdict was the only label.
+    former = Path(run.lake) / "votes" / "former.parquet"
+    votes.drop("label", "runner_up_votes").write_parquet(former)
+    keep_only(lake, "votes", ["votes/former.parquet"])
+    print_relabelled(run)
+    said = capsys.readouterr().out
+    assert "0 of 96 labels changed" in said and "read otherwise" not in said
+
     query = read_table(lake, QUERIES).row(0, named=True)
     print_query(run.lake, query["query_id"])
     shown = capsys.readouterr().out

@@ -153,6 +153,7 @@ def test_the_kind_of_answers_can_be_told(tmp_path: Path) -> None:
         ({**SAMPLE, "resps": [[]]}, "row 2: 'resps' is [[]]; expected one request, with a list of texts"),
         ({**SAMPLE, "filter": None}, "row 2: has no 'filter'; expected a sample log"),
         ({**SAMPLE, "target": ""}, "row 2: column 'gold' is empty, expected a text"),
+        ({**SAMPLE, "target": ["5", "five"]}, "row 2: 'target' is ['5', 'five']; expected one right answer; with several, import"),
     ],
 )
 def test_what_is_wrong_with_a_log_is_named_by_file_and_row(tmp_path: Path, bad: Any, message: str) -> None:

@@ -40,6 +40,13 @@ def table(*rows: dict[str, Any]) -> pl.DataFrame:
     )
 
 
+def test_a_number_that_is_none_is_no_gold(tmp_path: Path) -> None:
+    file = tmp_path / "shop.parquet"
+    pl.DataFrame({"question": ["Which gate?", "Which tide?"], "gold": [3.5, float("nan")]}).write_parquet(file)
+    assert "no gold in row 2" in refused("shop", str(file))
+    assert skipped("shop", str(file))[0].select("gold", "answer_kind").rows() == [("3.5", "number")]
+
+
 @pytest.mark.parametrize(
     ("row", "hole"),
     [

@@ -130,6 +130,11 @@ def test_where_there_is_no_answer_none_is_read(text: str | None) -> None:
     assert read(text, question=None) == [None]
 
 
+def test_what_is_denied_is_no_answer_and_of_calculations_the_last_counts() -> None:
+    assert read("The answer is $5$.\n\nNote: the answer is not $6$.", "The answer is **not** $6$.") == ["5", None]
+    assert read("The answer is not $5$ but $6$.", "3 * 4 = 12. 12 - 3 = 9.") == ["6", "12-3=9"]
+
+
 def test_gold_may_be_a_whole_solution_and_without_an_answer_is_null() -> None:
     golds = frame("We add: $2+3=\\boxed{5}$ in all.", " ", None, "9" * 2000)
     assert math.gold(golds).to_list() == ["5", None, None, None]

@@ -63,6 +63,14 @@ def test_what_an_answer_counts_for_follows_the_rule_and_the_majority_does_not(la
     assert row["correct"] == one(*texts)["correct"]
 
 
+def test_labels_that_no_query_has_enough_samples_for_are_refused() -> None:
+    least = Labels(rule="at-least", at_least=3)
+    rows = pl.concat([samples("12", "12", model="few"), samples("12", model="few", query="p"), samples("12", "12", "12", model="m")])
+    with pytest.raises(UserError, match=r"^labels: at_least = 3, but model 'few' has 2 samples of a query at most$"):
+        vote(rows, queries(q="12", p="12"), labels=least)
+    assert vote(rows, queries(q="12", p="12"), k=3, labels=least)["label"].sum() == 1  # the others are still to be drawn
+
+
 def test_the_votes_of_the_runner_up_are_kept() -> None:
     assert [one(*texts)["runner_up_votes"] for texts in (["1", "1", "1", "2", "2", "3"], ["1", "1"], ["?"])] == [2, None, None]
 

@@ -39,7 +39,7 @@ def generations(file: str, entry: Import, fields: Mapping[str, Field]) -> tuple[
     model = _model(file, entry)
     first_filter = samples[0][1]["filter"]
     rows = [
-        {"row": row, **_query(file, row, sample), "gold": _gold(sample), "model": model, "sample": number, "text": text}
+        {"row": row, **_query(file, row, sample), "gold": _gold(file, row, sample), "model": model, "sample": number, "text": text}
         for row, sample in samples
         if sample["filter"] == first_filter
         for number, text in enumerate(_texts(file, row, sample))
@@ -94,7 +94,7 @@ def _query(file: str, row: int, sample: Sample) -> Sample:
     question = "\n\n".join([*passages, asked[0]]) if asked else _prompt(file, row, sample)
     subject = doc.get("subject")
     return {
-        "benchmark": re.sub(r"^samples_|_\d{4}-\d\d-\d\dT[\d.:-]+$", "", stem(file)),
+        "benchmark": re.sub(r"^samples_|_\d{4}-\d\d-\d\d(?:T[\d.:-]+)?$", "", stem(file)),
         "query_id": str(sample["doc_id"]),
         "question": question,
         "choices": _choices(doc),
@@ -122,9 +122,13 @@ def _choices(doc: Sample) -> list[str] | None:
     return None
 
 
-def _gold(sample: Sample) -> str:
+def _gold(file: str, row: int, sample: Sample) -> str:
     """The target: of a worked solution what follows `####`; for ARC's labels "1", "2" … the letter of the option."""
-    target = str(sample.get("target", "")).rpartition("####")[2].strip()
+    target = sample.get("target", "")
+    if isinstance(target, list | dict):
+        expected = "expected one right answer; with several, import the log's scores as [[outcomes]]"
+        raise UserError(f"{file}: row {row}: 'target' is {target!r:.60}; {expected}")
+    target = str(target).rpartition("####")[2].strip()
     options = sample["doc"].get("choices")
     labels = options.get("label") if isinstance(options, dict) else None
     return string.ascii_uppercase[labels.index(target)] if isinstance(labels, list) and target in labels else target

@@ -38,7 +38,8 @@ _MARKER = re.compile(
     r"(?:[ *_]{0,4}:|[^.\n$\\:=]{0,40}?\s(?:is|are|equals|would be|=))[ *_]{0,4}:?[ *_]{0,4}",
     re.IGNORECASE,
 )
-_DENIED = re.compile(r"(?:\bnot|n't|\bwrong|\bincorrect)\s*$", re.IGNORECASE)
+_DENIED = re.compile(r"(?:\bnot|n't|\bwrong|\bincorrect)[\s*_]*$", re.IGNORECASE)
+_IS_DENIED = re.compile(r"[\s*_:]*not\b", re.IGNORECASE)
 _SAYS_NOTHING = re.compile(r"(?:not|correct|incorrect|right|wrong|verified|unknown|unclear|given|shown|below|above)\b", re.IGNORECASE)
 _BETWEEN_BOXES = re.compile(r"(?:[\s$.,;]|\\[ ,;]|\\q?quad)*(?:\\text\{)?\s*(?:,|and|or|;)?\s*\}?[\s$]*(?:[a-zA-Z](?:_\w)?\s*=\s*)?[\s$]*")
 _FORMULA = re.compile(
@@ -98,7 +99,8 @@ def _read(text: str, percent: bool, goes_on: bool, refused: bool) -> str | None:
             text, refused = text[: following.start()], False
     written, place = _boxed(text)
     for marker in reversed(list(_MARKER.finditer(text, place))):
-        marked = _after(text[marker.end() : marker.end() + LONGEST])
+        said = text[marker.end() : marker.end() + LONGEST]
+        marked = None if _IS_DENIED.match(said) else _after(said)
         if marked and not _SAYS_NOTHING.match(marked) and (written is None or _NUMBER.search(marked)):
             written = marked
             break
@@ -192,7 +194,7 @@ def _unmarked(text: str) -> str | None:
         if formulas := _formulas(line):
             return _of_formulas(line, formulas)
         plain = line.rstrip(" .!")
-        if value := plain if _is_mathematical(plain) else _value(plain):
+        if value := plain.rpartition(". ")[2] if _is_mathematical(plain) else _value(plain):
             return value
     return None
 
