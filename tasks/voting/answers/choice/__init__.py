@@ -27,14 +27,15 @@ _DRESS = "*$}). \n"  # what of this may stand behind the letter
 _BEFORE_MORE = rf"{_SAID}(?:\.\s|\n)"
 # Words that may say another answer in what follows, or take this one back (_MARKER of markers.py, _CORRECTION of reading.py).
 _SAYS_MORE = (
-    r"(?i)answer|(?-u:\bans\b)|antwort|lösung|respuesta|r[eé]ponse|risposta|resposta|ответ|solution|output|response|答案|正解|选|選|####|box"
+    r"(?i)answer|(?-u:\bans\b)|antwort|antwoord|lösung|respuesta|r[eé]ponse|risposta|resposta|ответ|solution|output|response|答案|答え"
+    r"|정답|正解|选|選|richtig|####|box"
     r"|(?-u:\b)A:"
     r"|(?:correct|right|best|better|final|true|remaining|only|proper|appropriate|accurate|suitable|likely|valid|selected|chosen)\s"
     r"(?:option|choice|alternative|selection|letter|pick|conclusion|one|statement)|[\"('*_]+choice|(?:choice|option)[\"'*_ ]*:"
     r"|(?:correct|results?|conclusion|decision|verdict|selection|pick|guess|prediction|final)[\"'*_ ]*:"
     r"|wait|actually|correction|second thought|let me (?:re|double|check|correct)|hmm|sorry|apolog|mistake|scratch that|i was wrong"
     r"|reconsider"
-    r"|on reflection|oops|(?-u:\b)no,|not right|is wrong|change my answer|revis|corrected"
+    r"|on reflection|oops|(?-u:\b)no,|not right|is wrong|change my answer|revis|corrected|kidding|edit:|(?:\A|[.!?\n-]\s{0,3})no(?-u:\b)"
 )
 # Another speaker, another question, or a thought that is closed (_NEXT and _THOUGHT of plain.py). One expression for each first letter:
 # a few literal beginnings are found ten times as quickly as many.

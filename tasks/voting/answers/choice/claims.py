@@ -18,8 +18,9 @@ class Weight(IntEnum):
 
     MENTIONED = 0  # "(B)"
     HEDGED = 1  # "the answer could be B"
-    CONCLUDED = 2  # "so B", "B is correct", "I choose B"
-    MARKED = 3  # "the answer is B", "Answer: B", "\boxed{B}"
+    RESTATED = 2  # "Paris is the capital", which is what the question asks for
+    CONCLUDED = 3  # "so B", "B is correct", "I choose B"
+    MARKED = 4  # "the answer is B", "Answer: B", "\boxed{B}"
 
 
 class Claim(NamedTuple):

@@ -10,7 +10,7 @@ r"""How letters of options are written in a text that is plain already.
 import re
 from collections.abc import Iterator
 
-KIND = r"(?i:options?|choices?|answers?|letters?|alternatives?)"
+KIND = r"(?i:options?|choices?|answers?|letters?|alternatives?|antwort|opci[oó]n|opção|opzione|r[eé]ponse|respuesta)"
 DRESSED = r"(?:(?<!\w)\([A-Za-z]\)|(?<![\w.(/])(?<![.'])[A-Z]\))"
 _PRONOUN = r"I(?=\s(?:am|was|would|will|think|choose|have|had|can|cannot|do|don|did|guess|believe|know|say|go|pick|feel|hope)\b)"
 BARE = rf"(?<![\w.'+=*/^(-])(?<![+=*/^] )(?!{_PRONOUN})[A-Z](?![\w'(]|-\B(?! )|-\w|\.\w|\s?[+=*/^])"
@@ -18,7 +18,8 @@ _ITEM = rf"(?:{KIND}[ :]{{1,2}})?(?:{DRESSED}|{BARE}|(?<=(?i:ption|hoice) )[a-z]
 LIST = re.compile(rf"{_ITEM}(?:\s?[,/]\s?{_ITEM}){{0,25}}(?:(?:,\s|\s)?(?:(?:and|or|nor)\s|&\s?){_ITEM}){{0,3}}")
 # What follows a bare letter that is meant as an option.
 AFTER_BARE = re.compile(
-    r"\s*(?:$|[.,:;!?\n\])}\"'|<\\(]|-{1,3}(?=\s)|(?:because|since|as|is|was|which|for|and|so|but|not|rather|instead|with|due|in|based"
+    r"\s*(?:$|[.,:;!?\n\])}\"'|<\\(\u3040-\ud7af]|-{1,3}(?=\s)|(?:because|since|as|is|was|which|for|and|so|but|not|rather|instead"
+    r"|with|due|in|based"
     r"|given|after|by"
     r"|here|though|although|while|whereas|over|would|I)\b)"
 )

@@ -23,26 +23,27 @@ from tasks.voting.answers.choice.target import FILLERS, read_target
 # "The answer to this question would have to be", "Answer:", "####", "<answer>", "The best choice is", "Answer" before a letter.
 _MARKER = re.compile(
     r"(?P<formal>\#{4}|</?(?:final_)?answer>|\#{1,4}\s?(?:final\s)?answer\s{0,4}\n)"
-    r"|(?:\b(?:answers?|ans|antwort|lösung|respuesta|r[eé]ponse|risposta|resposta|ответ|solution|output|response)\b|答案|正解|选|選"
+    r"|(?:\b(?:answers?|ans|antwort|antwoord|lösung|respuesta|r[eé]ponse|risposta|resposta|ответ|solution|output|response)\b|答案|答え"
+    r"|정답|正解|选|選|richtig(?=\sist)"
     r"|\b(?:correct|right|best|better|final|true|remaining|only|proper|appropriate|accurate|suitable|likely|valid|selected|chosen)\s"
     r"(?:option|choice|alternative|selection|letter|pick|conclusion|one|statement)\b|(?<=[\"('])choice\b|\bchoice(?=:)|\boption(?=:)"
     r"|\b(?P<weak>correct|results?|conclusion|decision|verdict|selection|pick|guess|prediction|final)(?=\s?:)"
     r"|(?:^|(?<=\n))A(?=:\s*\(?[A-Z](?:\)|\.?\s*(?:\n|$))))"
     r"(?:(?P<gap>[^.:=\n?!;#→]{0,60}?)(?:[\"']{0,2}\s{0,3}(?::|=>|=|-{1,2}>|→|⇒)"
     r"|\s-\s"
-    r"|,?\s(?P<verb>(?:is|was|are|est|es|ist|è|é)(?:n't)?\b|(?:would|should|must|will|could|might|may|can|cannot|seems?|appears?|has"
+    r"|,?\s(?P<verb>(?:is|was|are|est|es|ist|lautet|è|é)(?:n't)?\b|(?:would|should|must|will|could|might|may|can|cannot|seems?|appears?|has"
     r"|have|had|ought|needs?)"
-    r"(?:n't)?\s(?:\w{2,12}\s){0,3}be\b))"
+    r"(?:n't)?\s(?:\w{2,12}\s){0,3}be(?:en)?\b))"
     r"|(?P<near>\??\s{1,3})(?=\(?[A-Z](?:\)|[ .:!]{0,3}$|\.\s|\n))"
-    r"|(?<=[答正]案)|(?<=[选選])|(?=\s?[是为為]))",
+    r"|(?<=[答正]案)|(?<=[选選])|(?=\s?[是为為は은]))",
     re.IGNORECASE,
 )
 _MOST = 400  # of more markers the first and the last half count
 # How a marker begins.
 _HEADS = re.split(
     r"\s+",
-    """answer ans antwort lösung respuesta reponse réponse risposta resposta ответ solution
-output response 答案 正解 选 選 correct right best better final true remaining
+    """answer ans antwort antwoord lösung respuesta reponse réponse risposta resposta ответ solution
+output response 答案 答え 정답 正解 选 選 richtig correct right best better final true remaining
 only proper appropriate accurate suitable likely valid selected chosen choice option
 result conclusion decision verdict selection pick guess prediction a: # <""",
 )
@@ -50,11 +51,12 @@ result conclusion decision verdict selection pick guess prediction a: # <""",
 _OTHER_THAN_ANSWER = re.compile(
     r"\b(?:choices|options|answers?|(?:correct|best|right) option|wrong|incorrect|false|other|another|possible)\b"
 )
-_OTHER_BEFORE = re.compile(r"\b(?:other|another|possible)\s\W*$")
+_OTHER_BEFORE = re.compile(r"\b(?:other|another|possible|to)\s\W*$")
 # "The wrong answer is B"
 _WRONG_BEFORE = re.compile(r"\b(?:wrong|incorrect|false|not)\s\W*$")
 # A full stop behind these ends no sentence.
 _ABBREVIATED = re.compile(r"\b(?:vs|etc|approx|no|St|Dr|Mr)\Z")
+_NO = re.compile(r"\s(?:no|não|non)$")  # "la respuesta no es"
 _HEDGED_VERB = re.compile(r"could|might|may|was|can\b|seem|appear")
 
 
@@ -81,9 +83,10 @@ def marked(
             said = low[marker.end() : until].strip(" .\n")
             unread = marker.start() if said and not marker["near"] and not marker["weak"] and not NEGATED.match(said) else unread
             until = marker.end()
+            continue
         else:
             until = next((split.start() for split in SPLIT.finditer(text, marker.end(), until)), until)
-            if is_wrong or NEGATED.search(clause + gap + verb):
+            if is_wrong or NEGATED.search(clause + gap + verb) or _NO.search(gap):
                 found.excluded.update({target.letter: marker.start()} if target.letter else {})
             elif not OF_OTHERS.search(clause + gap):
                 hedged = HEDGED.search(clause + gap) or _HEDGED_VERB.match(verb)

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from tasks.voting.answers.choice.plain import plain
+from tasks.voting.answers.choice.restated import words
 
 LETTERS = string.ascii_uppercase
 # "A)" or "(a)" before a choice.
@@ -21,6 +22,7 @@ _ARTICLE = re.compile(r"^(?:an?|the|because|that|both|to|by|in|it is|they are) (
 # Not the 4 in "4th", "x4" or "1/4"
 _NUMBER = re.compile(r"(?<![\w.,/])-?[$€£]?(?:\d{1,3}(?:,\d{3})+|\d{1,40})(?:\.\d{1,40})?(?!\w*\d|[.,/]\d|(?:st|nd|rd|th)\b)")
 _ONLY_NUMBER = re.compile(rf"{_NUMBER.pattern}\s?(?:%|°?\s?[a-zµ²³/^0-9]{{1,12}}\.?)?")
+_PLURAL = re.compile(r"(?<=[a-z]{3})e?s(?!\w)")
 # "None of these", "all the options are", which mean the same as "none of the above"
 _ABOVE = re.compile(
     r"\b(none|neither|all) (?:of )?(?:(?:the|these|those) )?(?:above|these|those|them|others?|(?:options?|choices?|answers?|statements?)"
@@ -43,6 +45,7 @@ class Options(NamedTuple):
         numbered: whether the question or the options themselves number them.
         above: whether an option is "all" or "none of the above".
         asks_for_false: whether the question asks for what is not so.
+        asked: the words of the question that say something.
     """
 
     texts: tuple[str, ...]
@@ -52,6 +55,7 @@ class Options(NamedTuple):
     numbered: bool
     above: bool
     asks_for_false: bool
+    asked: frozenset[str]
 
 
 class Mention(NamedTuple):
@@ -67,8 +71,9 @@ def options_of(choices: tuple[str, ...] | None, question: str) -> Options:
     """The options `choices` (at most 26 count), or those that stand in the question itself where `choices` is None."""
     known = [plain(choice or "").strip() for choice in choices or _in_question(question)][: len(LETTERS)]
     asks_for_false = bool(_ASKS_FOR_FALSE.search(re.sub("(?i)true or false|false or true", "", question)))
+    asked = words(lower(question))
     if not known:
-        return Options((), (), dict(zip(LETTERS, LETTERS, strict=True)), {}, False, False, asks_for_false)
+        return Options((), (), dict(zip(LETTERS, LETTERS, strict=True)), {}, False, False, asks_for_false, asked)
     numbers = [re.match(r"\(?(\d{1,2})[.):]\s", text) for text in known]
     numbered = all(label is not None and int(label[1]) == place for place, label in enumerate(numbers, 1))
     if numbered or _labelled(known):
@@ -91,6 +96,7 @@ def options_of(choices: tuple[str, ...] | None, question: str) -> Options:
         numbered=numbered or _numbers(question, low),
         above=any("of the above" in text for text in low),
         asks_for_false=asks_for_false,
+        asked=asked,
     )
 
 
@@ -140,7 +146,7 @@ def _places(low: str, text: str) -> list[int]:
     while start >= 0 and len(places) < 100:
         end = start + len(text)
         inside = (start > 0 and low[start - 1].isalnum() and text[0].isalnum()) or (
-            end < len(low) and low[end].isalnum() and text[-1].isalnum()
+            end < len(low) and low[end].isalnum() and text[-1].isalnum() and not _PLURAL.match(low, end)
         )
         if not inside:
             places.append(start)

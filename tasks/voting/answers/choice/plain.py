@@ -43,11 +43,13 @@ _MARKS = {  # what goes, by the character that has to be there
 }
 _BLANKS = re.compile(r" {2,}|[\u00a0\u2000-\u200a\u202f\u3000][ \u00a0\u2000-\u200a\u202f\u3000]*")
 _SIMPLE = re.compile(r"[A-Za-z0-9,.%]*(?: [A-Za-z0-9,.%]+)*")
-_NEXT_TO_IDEOGRAPH = re.compile(r"(?<=[\u3400-\u9fff])(?=[A-Za-z0-9(])|(?<=[A-Za-z0-9)])(?=[\u3400-\u9fff])")
+# "i think its b", "I'd say b)"
+_SMALL = re.compile(r"(?i:\b(?:it'?s|say|choose|pick|think|guess|with))\s([b-z])(?=\)?[.! ]*(?:\n|$))|^([a-z])(?=\)? it is\b)")
+_NEXT_TO_IDEOGRAPH = re.compile(r"(?<=[\u3040-\ud7af])(?=[A-Za-z0-9(])|(?<=[A-Za-z0-9)])(?=[\u3040-\ud7af])")
 
 _THOUGHT = re.compile(r"(?is)^.*</(?:think|thinking|thought|reasoning)>")
 _NEXT = re.compile(  # where somebody else speaks, or another question begins
-    r"(?:^|[\s*#.)>])(?:[Qq]uestion|QUESTION|Q|Problem|Exercise|Human|User|USER|Next question) ?#?\d{0,4} ?:(?!\w)"
+    r"(?:^|[\s*#.)>])(?:[Qq]uestion|QUESTION|(?<!\w )Q|Problem|Exercise|Human|User|USER|Next question) ?#?\d{0,4} ?:(?!\w)"
     r"|\n#{1,4} ?(?:Question|Problem|Instruction|Input|User|Human)\b"
     r"|<\|?/?(?:im_end|im_start|endoftext|eot_id|end|user|s|END_ANSWER|end_of_turn|start_of_turn)\|?>|\[/?INST\]"
     r"|\nThe following (?:is|are) "
@@ -82,7 +84,7 @@ def plain(text: str) -> str:
     """`text` without markup, typographic variants and invisible characters; the middle of a very long one is left out."""
     text = _ends(text)
     if _SIMPLE.fullmatch(text):
-        return text
+        return _with_capital(text)
     for blank in "\t\r\v\f\0":
         text = text.replace(blank, " " if blank != "\0" else "")
     if not text.isascii():
@@ -105,7 +107,11 @@ def plain(text: str) -> str:
     for mark, pattern in _MARKS.items():
         if mark in text:
             text = pattern.sub("", text)
-    return _BLANKS.sub(" ", text)
+    return _with_capital(_BLANKS.sub(" ", text))
+
+
+def _with_capital(text: str) -> str:
+    return _SMALL.sub(lambda match: match[0].upper() if match[2] else match[0][:-1] + match[1].upper(), text)
 
 
 def _ends(text: str) -> str:

@@ -35,7 +35,7 @@ _ASKS_BACK = re.compile(
 _CORRECTION = re.compile(
     r"(?i)\b(?:wait|actually|correction|on second thoughts?|let me (?:re|double|check|correct)|hmm|sorry|apolog\w+|mistake|scratch that"
     r"|i was wrong|reconsider\w*"
-    r"|on reflection|oops|no,|not right|is wrong|change my answer|revis\w+|corrected)"
+    r"|on reflection|oops|no,|not right|is wrong|change my answer|revis\w+|corrected|kidding)|edit:|(?:^|[.!?\n-]\s{0,3})no\b"
 )
 # A text that begins with its answer: "B\n", "(B) because", "Probably B", "B. Paris"
 _LEADING = re.compile(
@@ -45,6 +45,8 @@ _LEADING = re.compile(
     r"|since|as)\b))",
     re.IGNORECASE,
 )
+# "Option B shows how": the rest is said of other options.
+_SUBJECT = re.compile(r"\W*(?:option|choice)\s\(?[A-Z]\)?\s[a-z]", re.IGNORECASE)
 _LEADING_NUMBER = re.compile(r"\W*(?:option|choice|number) #?\(?(\d{1,2})\)?(?!\w|[.,]\d)", re.IGNORECASE)
 
 
@@ -93,21 +95,32 @@ def _decide(text: str, found: Claims, leading: str | None, options: Options, que
         later = [claim for claim in concluded if claim.letter and claim.letter != leading]
         if not (later and _CORRECTION.search(text, 0, later[-1].place)):
             return leading
-    standing = [claim for claim in concluded if claim.letter is None or found.excluded.get(claim.letter, -1) <= claim.place]
-    if standing:
-        return standing[-1].letter
+    for weight in (Weight.CONCLUDED, Weight.RESTATED):
+        claims = [claim for claim in found.made if claim.weight == weight]
+        standing = [claim for claim in claims if claim.letter is None or found.excluded.get(claim.letter, -1) <= claim.place]
+        if standing:
+            return standing[-1].letter
     hedged = {claim.letter for claim in found.made if claim.weight == Weight.HEDGED and claim.letter not in found.excluded}
     if hedged:
         return hedged.pop() if len(hedged) == 1 else None
     left = set(LETTERS[: len(options.texts)]) - set(found.excluded)
-    if len(left) == 1 and len(options.texts) > 2:
+    if len(left) == 1 and (len(options.texts) > 2 or "true" in options.texts):
         return left.pop()
     if _is_refusal(text, options):
         return None
-    for claim in reversed(found.made):
-        if claim.weight == Weight.MENTIONED and claim.letter not in found.excluded and claim.place > found.unread:
-            return claim.letter
+    named = [claim for claim in found.made if claim.weight == Weight.MENTIONED and claim.letter not in found.excluded]
+    named = [claim for claim in named if claim.place > found.unread]
+    if named:
+        return _mentioned([claim.letter for claim in named], text, options)
     return read_unmarked(text, options, question) if found.unread < 0 else None
+
+
+def _mentioned(letters: list[str | None], text: str, options: Options) -> str | None:
+    """The last of the `letters` that a text only mentions; the first if the text begins with it; none if it goes through all options."""
+    if _SUBJECT.match(text) and letters[1:2] != [LETTERS[LETTERS.index(letters[0] or "A") + 1]]:
+        return letters[0]
+    is_list = len(options.texts) > 2 and letters[-len(options.texts) :] == list(LETTERS[: len(options.texts)])
+    return None if is_list else letters[-1]
 
 
 def _is_refusal(text: str, options: Options) -> bool:
@@ -133,6 +146,11 @@ def _whole(text: str, options: Options) -> str | None:
     return options.letters.get(letters.pop().upper()) if len(letters) == 1 and re.fullmatch(r"(?:[a-z]\b[\s.,)(?!]*)+", low) else None
 
 
+def _is_text_of(letter: str, text: str, options: Options) -> bool:
+    found = mentions(options, lower(text[:200]))
+    return bool(found) and found[0].letter == letter and not text[: found[0].start].strip(" =")
+
+
 def _leading(text: str, options: Options) -> str | None:
     """The option with which a text begins, as an answer of its own."""
     if match := _LEADING.match(text):
@@ -140,8 +158,10 @@ def _leading(text: str, options: Options) -> str | None:
         if several and len(set(letters_of(several[0]))) > 1 and several.start() <= match.end():
             return None
         letter = next(one for one in match.groups() if one).upper()
-        is_list = letter == "A" and all(re.search(rf"(?<!\w)\(?{one}[.:)]\s", text) for one in "BC")
-        return None if is_list else options.letters.get(letter)
+        opening, end = (r"\(" if match[1] else r"(?<!\()"), r"\)" if match[1] or match[2] else re.escape(text[match.end() :][:1])
+        is_list = letter == "A" and all(re.search(rf"(?<!\w){opening}{one}{end}\s", text) for one in "BC")
+        is_formula = re.match(r"\s?=", text[match.end() :]) and not _is_text_of(letter, text[match.end() :], options)
+        return None if is_list or is_formula else options.letters.get(letter)
     if match := _LEADING_NUMBER.match(text):
         place = int(match[1]) - 1
         return LETTERS[place] if 0 <= place < len(options.texts) and match[1] not in options.numbers else None

@@ -19,7 +19,7 @@ STOP = re.compile(  # where a sentence ends, or another one begins without a ful
 SPLIT = re.compile(
     r";|,?(?<!ything)(?<!all)\s(?=(?:but|so|hence|therefore|thus|whereas|while|however|yet)\b)|,\s(?=(?:which\s)?leav|it's|it is|that's"
     r"|(?:and"
-    r"|then)\s|I\s)|:\s(?=\()"
+    r"|then|now)\s|I\s)|\s-+\s(?=(?:no|wait|actually|sorry|scratch)\b)|:\s(?=\()"
 )
 
 

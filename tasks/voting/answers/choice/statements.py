@@ -17,6 +17,7 @@ from tasks.voting.answers.choice.attitudes import HEDGED, HYPOTHETICAL, NEGATED,
 from tasks.voting.answers.choice.claims import Claim, Claims, Weight
 from tasks.voting.answers.choice.letters import AFTER_BARE, REFERENCE, is_dressed, letters_of, lists
 from tasks.voting.answers.choice.options import Mention, Options
+from tasks.voting.answers.choice.restated import restates
 from tasks.voting.answers.choice.sentences import REACH, SPLIT, begin_of, end_of, near
 
 
@@ -37,14 +38,17 @@ _ANOTHER_TOO = re.compile(r"\b(?:so|as) (?:is|are)\s$|\bas well as\s$")
 _TOO = re.compile(r"^\s(?:is|are|would be|could be|may be)\s(?:also|equally)\b|\b(?:right|correct|true),? (?:too|as well)\b")
 _ADVERBS = (
     r"(?:(?:therefore|thus|hence|then|clearly|probably|likely|most|definitely|indeed|actually|still|simply|just|obviously"
-    r"|certainly|now|really|only|in fact|of course|option|answer|with|for|the)\s){0,3}"
+    r"|certainly|now|really|only|in fact|of course|option|answer|with|for|the|both)\s){0,3}"
 )
 # How a conclusion begins: "so B", "I choose B", "that leaves B"; "is B" is weak, since much is something.
 _CUE = re.compile(
-    rf"(?:\b(?:so|thus|therefore|hence|consequently|leav(?:es|ing)(?:\s(?:us|only|me|just|behind))*|left|be|it's|it is|that's|that is"
+    rf"(?:\b(?:so|thus|therefore|hence|consequently|leav(?:es|ing)(?:\s(?:us|only|me|just|behind))*|left|be|it'?s|it is|that's|that is"
     rf"|this is|correspond(?:s|ing)? to"
     rf"|match(?:es|ing)?|namely|remain(?:s|ing)|indicates|points to|supports|only|but|yes|choose|chose|pick|picked|select|selected"
     rf"|choosing|selecting|go|going|opt|settle(?: on)?"
+    rf"|(?:stay|stick|remain|keep)(?:s|ing)?(?:\s(?:with|to))?|goes to|(?:sure|certain|confident)(?: that)? it was|consistent with"
+    rf"|it was(?= (?:probably|likely|definitely|certainly|clearly))|(?:likely|probably|clearly) (?:has|is|was|due to|caused by)"
+    rf"|(?:chang|switch)\w* (?:\w+ ){{0,3}}?(?:from \W*\w\W* )?to"
     rf"|say|guess(?: is)?|vote|lean(?:ing)?(?: towards?)?|prefer|conclude|mark|believe|think|sure|must be|should be|has to be|makes"
     rf"|meant|mean|arrive at|end up with|then"
     rf"|(?P<weak>is))\b(?:\s(?:that|it's|it is|it))?[,:]?\s{{1,3}}"
@@ -61,30 +65,45 @@ _DENIED_BEFORE = re.compile(
     r"|answers?)\s)*[\"']?$"
 )
 _BE = (
-    r"(?:is|are|was|were|seems?|appears?|looks?|sounds?|(?:would|could|might|must|should|can|cannot|may|has|have"
+    r"(?:is|are|was|were|ist|est|es|è|seems?|appears?|looks?|sounds?|(?:would|could|might|must|should|can|cannot|may|has|have"
     r"|will)(?:n't)?\s(?:\w+\s){0,2}?be)\b(?:n't)?"
 )
 # What is said behind a subject: "B is wrong", "B: yes", "B ✓", "B fits", "which makes B the right choice"
 _VERDICT = re.compile(
-    rf"(?P<gap>[^;\n]{{0,60}}?)\b(?P<verb>{_BE})(?P<adverbs>[^.;,\n]{{0,30}}?)\b(?:(?P<right>(?:correct|right|true|best|better|accurate"
-    rf"|valid|appropriate|likely)\b|the one\b|(?:the|my|our)\s(?:\w+\s)?(?:answer|choice|option))"
-    r"|(?P<wrong>wrong|incorrect|false|untrue|invalid|inaccurate|eliminated|ruled out|excluded|discarded|rejected|dismissed|removed"
+    rf"(?P<gap>[^;\n]{{0,60}}?)\b(?P<verb>{_BE})(?P<adverbs>[^.;,\n]{{0,30}}?)\b(?:(?P<right>(?:correct|right|true|best"
+    rf"|better(?! than)|accurate"
+    rf"|valid|appropriate|likely)\b|the one\b|richtig|correct[ae]|corretta|(?:the|my|our)\s(?:\w+\s)?(?:answer|choice|option))"
+    r"|(?P<wrong>wrong|falsch|fausse|falsa|incorrect|false|untrue|invalid|inaccurate|eliminated|ruled out|excluded|discarded"
+    r"|rejected|dismissed|removed"
     r"|crossed out|out|irrelevant|impossible|implausible|unlikely)\b)"
     r"|\s?(?:as\s)?the\s(?:only\s|most\s|single\s)?(?P<direct>right|correct|best)\b"
     r"|\W{0,3}[:=(<-]+\s?(?:this\sis\s)?(?:the\s)?(?:(?P<yes>correct|true|right|yes)|(?P<no>incorrect|wrong|false|no|not\s(?:correct"
     r"|true|right)))\b"
     r"|\W{0,3}(?:(?P<tick>[✓✔✅☑])|(?P<cross>[❌✗✘✕✖]))"
-    r"|\s(?:(?P<holds>holds|fits|works|remains|is left|it is(?=\W*$))\b|(?P<out>out|(?:is|are|was|does|do)(?:\snot|n't)(?=\W*$|\s(?:fit"
+    r"|\s(?:(?P<holds>holds|fits|works|remains|survives|stands|wins|gets my vote|is what i|it is(?=\W*$)|is left)\b|(?P<out>out"
+    r"|(?:is|are|was|does|do)(?:\snot|n't)(?=\W*$|\s(?:fit"
     r"|work|apply|hold|match|belong)))\b)"
 )
 # The answer to a question for what is false.
 _IS_THE_FALSE_ONE = re.compile(r"\s(?:is|must be|would be)\sthe\s(?:\w+\s)?(?:false|incorrect|wrong|untrue|exception|odd)\b")
+# "It is B, isn't it?" asks nothing.
+_TAG = re.compile(r",\s(?:right|no|(?:is|does|was|has|wo|do|are)n't (?:it|he|she|they|that))\?\s*$")
+# "everything but B is wrong", "except for B", which say of B what is not said of the others
+_EXCEPTED = re.compile(r"\b(?:all|every\w*|each|any\w*|others?|options?)\b.*\b(?:but|except(?: for)?|apart from)\s$|^\W*except(?: for)?\s$")
+_RULED_OUT = re.compile(r"\b(?:wrong|incorrect|false|eliminat\w+|rul(?:es?|ed|ing) out|excluded?|discarded)\b")
 # "B? Yes."
 _ANSWERED = re.compile(r"\?\s(?:(?P<yes>yes|yep|correct|right|true)|no|nope|wrong|false)\b")
+# "calling it that would be" before "false"
+_TO_CALL = re.compile(r"\w{3}ing\b.*\bwould be $")
+# What makes of an answer in the words of the question a conclusion.
+_CONCLUDES = re.compile(r"\b(?:so|thus|therefore|hence|consequently|overall|based on|in conclusion|in summary)\b")
+_WOULD = re.compile(r"\s(?:would|could|might)\b")
+# "(B) fits, whereas (A) does not"
+_CONTRASTED = re.compile(r"\w.*\b(?:whereas|while)\b")
 # What may stand before a letter that is all that a sentence says: "No, wait: (B)."
 _LEADS = re.compile(
     r"(?:\W|\b(?:no|yes|yeah|ok|okay|sure|wait|actually|so|hence|thus|therefore|well|probably|maybe|perhaps|definitely|surely|likely"
-    r"|clearly|obviously|most|hmm|finally|the|option|choice)\b)*"
+    r"|clearly|obviously|most|hmm|finally|the|option|choice|sorry|scratch that|edit|correction|oops|now|rather|initially|doubt)\b)*"
 )
 
 
@@ -146,6 +165,7 @@ def _judge(subject: Subject, before: str, after: str, next_to: str, options: Opt
             found.excluded.update(dict.fromkeys(letters, subject.start))
         return
     clause = SPLIT.split(before)[-1][-120:]
+    after = _TAG.sub(".", after)
     rest = SPLIT.split(after)[0]
     if clause.endswith("why is ") and re.match(r"\sthe\s(?:correct|right|best|answer)", after):
         found.made.append(Claim(subject.start, Weight.CONCLUDED, one))
@@ -153,6 +173,9 @@ def _judge(subject: Subject, before: str, after: str, next_to: str, options: Opt
     if after.rstrip().endswith("?") and not (subject.start == 0 or _LEADS.fullmatch(clause)):
         return
     if options.asks_for_false and _IS_THE_FALSE_ONE.match(rest):
+        found.made.append(Claim(subject.start, Weight.CONCLUDED, one))
+        return
+    if _EXCEPTED.search(before) and _RULED_OUT.search(before + after):
         found.made.append(Claim(subject.start, Weight.CONCLUDED, one))
         return
     verdict = _verdict(subject, clause, rest)
@@ -163,7 +186,7 @@ def _judge(subject: Subject, before: str, after: str, next_to: str, options: Opt
     if _ANOTHER_TOO.search(clause) or _TOO.search(rest):
         found.made.append(Claim(subject.start, Weight.CONCLUDED if verdict == "right" else Weight.HEDGED, None))
         return
-    if OF_OTHERS.search(clause) or HYPOTHETICAL.search(clause + rest):
+    if OF_OTHERS.search(clause) or _TO_CALL.search(clause) or HYPOTHETICAL.search(clause + rest):
         return
     if verdict == "right" and not options.asks_for_false:
         found.made.append(Claim(subject.start, Weight.CONCLUDED, one))
@@ -171,8 +194,24 @@ def _judge(subject: Subject, before: str, after: str, next_to: str, options: Opt
         found.made.append(Claim(subject.start, Weight.HEDGED, one))
     elif _is_concluded(subject, clause, rest, next_to) and not NEGATED.search(clause):
         found.made.append(Claim(subject.start, Weight.HEDGED if HEDGED.search(clause) else Weight.CONCLUDED, one))
-    elif not subject.text_only and len(letters) == 1 and (subject.dressed or not (clause + rest).strip(" .!\n")):
+    elif one and _restates(clause, rest, options):
+        weight = Weight.CONCLUDED if _CONCLUDES.search(before) else Weight.RESTATED
+        found.made.append(Claim(subject.start, weight, one))
+    elif options.asks_for_false and restates(clause, rest, options.asked, asks_for_false=False):
+        found.excluded.update(dict.fromkeys(letters, subject.start))
+    elif (
+        not subject.text_only
+        and len(letters) == 1
+        and not (_CONTRASTED.search(before) or _WOULD.match(rest))
+        and (subject.dressed or not (clause + rest).strip(" .!\n"))
+    ):
         found.made.append(Claim(subject.start, Weight.MENTIONED, one))
+
+
+def _restates(clause: str, rest: str, options: Options) -> bool:
+    if HEDGED.search(clause) or (NEGATED.search(clause + rest) and not options.asks_for_false):
+        return False
+    return restates(clause, rest, options.asked, asks_for_false=options.asks_for_false)
 
 
 def _verdict(subject: Subject, clause: str, rest: str) -> str | None:
@@ -201,7 +240,7 @@ def _verdict(subject: Subject, clause: str, rest: str) -> str | None:
 def _is_concluded(subject: Subject, clause: str, rest: str, next_to: str) -> bool:
     """Whether a subject stands where a conclusion does: after "so", "I choose", or as all that a sentence says."""
     ends = not rest.strip(" .,:;!?\"')(\n")
-    if ends and not subject.text_only and clause.strip() and _LEADS.fullmatch(clause):
+    if ends and not subject.text_only and (clause.strip() or "?" not in rest) and _LEADS.fullmatch(clause):
         return True
     cue = _CUE.search(clause)
     if not cue:

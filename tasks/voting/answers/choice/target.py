@@ -22,16 +22,17 @@ class Target(NamedTuple):
 
 # What may stand between a marker and its answer: "is, of course, **option** B"
 FILLERS = re.compile(
-    r"(?:[\s:,*_\"'`#>=~{\[|]|-+(?=\s)|\\|\.{2,}|<answer>|[是为為]"
+    r"(?:[\s:,*_\"'`#>=~{\[|]|-+(?=\s)|\\|\.{2,}|<answer>|[是为為は은]"
     r"|(?:the\s)?(?:final\s|correct\s|best\s|right\s)?(?:answer|option|choice|letter|alternative)s?(?:\s(?:is|would be)\b|\s?:"
     r"|(?=\s{0,4}\(?[A-Za-z]\b|\s?\d|\"))"
     r"|\b(?:therefore|thus|hence|then|clearly|probably|likely|most|definitely|indeed|actually|still|simply|just|obviously|certainly|now"
     r"|given|by|as follows"
     r"|that|it|it's|is|be|really|only|in fact|of course|to be|going|with|best|described|undoubtedly|surely|la|el|die|der|das"
-    r"|le)\b,?){1,20}",
+    r"|le|a(?=\s(?:letra|op[cç]))|also|daher|somit|folglich|donc|por tanto|por lo tanto|quindi|dunque|portanto|option|opci[oó]n"
+    r"|opção|opzione|lettre|letra|lettera)\b,?){1,20}",
     re.IGNORECASE,
 )
-_NOT = re.compile(r"(?:not|neither|n't|definitely not|certainly not|cannot)\b")
+_NOT = re.compile(r"(?:not|neither|n't|nicht|pas|no|não|non|definitely not|certainly not|cannot)\b")
 # What follows is said of others, or why.
 _CONTRAST = re.compile(
     r"\b(?:not|rather than|instead of|unlike|because|since|as|whereas|while|although|though|but|over|compared|than|which|where|for|if"
@@ -55,7 +56,7 @@ def read_target(target: str, options: Options) -> Target | None:
     to_text = _TO_TEXT.match(low)
     first = next((one for one in texts if one.start <= (to_text.end() if to_text else 0)), None)
     if _NOT.match(low) and not first:
-        turn = re.search(r"\bbut\s(?:is\s|rather\s)?(?!not)", low)
+        turn = re.search(r"\b(?:but|sondern|sino|mais|ma|mas)\s(?:is\s|rather\s)?(?!not)", low)
         return read_target(target[turn.end() :], options) if turn else None
     either = re.match(r"(?:either|between|both|all of|one of)\s", low)
     start = either.end() if either else 0

@@ -4,22 +4,37 @@ r"""Reads an option from the first or the last sentence of a text that says no l
     "It isn't Lyon; the capital is Paris."     →  "B"
     "Oxygen, nitrogen and hydrogen are not."   →  the option that is left
     "B has the shortest year."                 →  "B"
+    "Its axis is tilted as it orbits"          →  "A" (options: "The axis of its orbit is tilted", "It is nearer")
 
 This is the last thing that is tried, and a text that is cut off in its last sentence says nothing by it.
 """
 
 import re
 
+from tasks.voting.answers.choice.attitudes import OF_OTHERS
 from tasks.voting.answers.choice.options import LETTERS, Options, lower, mentions
+from tasks.voting.answers.choice.restated import words
 
 # What follows is said of others: "Paris, while Lyon is smaller"
 _CONTRAST = re.compile(r"\b(?:while|whereas|unlike|instead of|rather than|followed by|(?:more|less|other|\w+er) than|(?<=, )not)\b")
-_DENIED = re.compile(r"\b(?:not|never|neither|nor|cannot|unlike|than|instead|if|except|some|many|could|might|may)\b|n't\b")
+_DENIED = re.compile(
+    r"\b(?:not|never|neither|nor|cannot|unlike|than|instead|if|except|some|many|could|might|may|wrong|incorrect|mistake\w*"
+    r"|misconception|myth|unlikely)\b|n't\b"
+)
+
+_REMARK = re.compile(r"\([^()\n]{3,300}[.!]\)\s*$")
+_WOULD = re.compile(r"\b(?:would|could|might)\b")
 
 
 def read_unmarked(text: str, options: Options, question: str) -> str | None:
     """The option that the last sentence is about, or with which the first begins."""
-    return _last_letter(text, options) or _leading_text(text, options) or _last_sentence(text, options, question)
+    text = _REMARK.sub("", text)
+    return (
+        _last_letter(text, options)
+        or _leading_text(text, options)
+        or _last_sentence(text, options, question)
+        or _paraphrased(text, options)
+    )
 
 
 def _last_letter(text: str, options: Options) -> str | None:
@@ -47,8 +62,9 @@ def _last_sentence(text: str, options: Options, question: str) -> str | None:
         return None
     if len(sentences) > 1 and not re.search(r"[.!)\"']\W*$", sentences[-1]):
         return None  # cut off
-    sentence = next((one for one in reversed(sentences) if not re.search(r"\b(?:would|could|might)\b", one)), sentences[-1])
-    clauses = [(clause, mentions(options, clause)) for clause in re.split(r";|\bbut\b|=", lower(sentence))]
+    sentence = next((one for one in reversed(sentences) if not _WOULD.search(one.rpartition(";")[0] or one)), sentences[-1])
+    parts = re.split(r";|\bbut\b|=", lower(sentence))
+    clauses = [(clause, mentions(options, clause)) for clause in parts if len(parts) == 1 or not _WOULD.search(clause)]
     clause, found = next(((clause, found) for clause, found in reversed(clauses) if found), ("", []))
     around = clause
     for one in found:
@@ -59,6 +75,8 @@ def _last_sentence(text: str, options: Options, question: str) -> str | None:
     if _DENIED.search(around) and not options.asks_for_false:
         left = set(LETTERS[: len(options.texts)]) - {one.letter for one in found}
         return left.pop() if len(left) == 1 and len(options.texts) > 2 else None
+    if all_of_them := options.sets.get(frozenset(one.letter for one in found)):
+        return all_of_them
     asked = {one.letter for one in mentions(options, lower(question))}
     verb = max((match.end() for match in re.finditer(r"\b(?:is|are|was|were)\b", around)), default=0)
     for letters in (
@@ -69,3 +87,17 @@ def _last_sentence(text: str, options: Options, question: str) -> str | None:
         if len(letters) == 1:
             return letters.pop()
     return None
+
+
+def _paraphrased(text: str, options: Options) -> str | None:
+    """The option most of whose words, those that no other option has, stand in a sentence that denies and asks nothing."""
+    sentences = [one for one in re.split(r"(?<=[.!?])\s|\n", lower(text.strip())) if one]
+    said = [words(one) for one in sentences if not (one.endswith("?") or _DENIED.search(one) or OF_OTHERS.search(one))]
+    of = [words(option) for option in options.texts]
+    own = {letter: one.difference(*of[:place], *of[place + 1 :]) for place, (letter, one) in enumerate(zip(LETTERS, of, strict=False))}
+    shares = {letter: max((len(one & sentence) for sentence in said), default=0) / len(one) for letter, one in own.items() if one}
+    best, *others = sorted(shares, key=lambda letter: -shares[letter]) or [""]
+    if not best or shares[best] < 0.5 or any(shares[other] > shares[best] / 2 for other in others):
+        return None
+    only = len(sentences) == 1 and said[0] <= options.asked | of[LETTERS.index(best)]  # the sentence says nothing else
+    return best if only or shares[best] * len(own[best]) >= max(2, 0.6 * len(own[best])) else None
