@@ -19,8 +19,8 @@ KINDS = list(get_args(AnswerKind))
 LETTERS = list(string.ascii_uppercase)
 # Only what the reader of numbers reads whole: "1,00" and "- 5" are refused here rather than taken for 0 and 5 there. A table of "3/4" and
 # "2e3" may be one of dates and names: these are numbers where the answer kind says so.
-_NUMBER = r"^[-−+]?\$?[-−]?(?:(?:[0-9]{1,3}(?:,[0-9]{2,3})*,[0-9]{3}|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)\s*%?$"
-_OTHER_NUMBER = r"^[-−+]?(?:(?:[0-9]+ )?[0-9]+/0*[1-9][0-9]*|[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]{1,3})$"
+_NUMBER = r"^(?:[-−+]?\$?|\$[-−])(?:(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)\s*%?$"
+_OTHER_NUMBER = r"^[-−+]?(?:(?:[0-9]+ )?[0-9]+/0*[1-9][0-9]*|[0-9]+(?:\.[0-9]+)?[eE][-+]?[0-9]{1,3})$"
 
 
 def settle(rows: pl.DataFrame) -> pl.DataFrame:

@@ -256,7 +256,7 @@ def test_mistakes_in_an_own_table_are_named_by_file_row_and_column(tmp_path: Pat
     assert "row 1: column 'answer_kind' is 'num', expected one of number, choice, math, text" in refused("x", kind)
     number = jsonl(tmp_path / "number.jsonl", good, good | {"gold": "four"})
     assert "row 2: column 'gold' is 'four', expected a number such as" in refused("x", number, answer_kind="number")
-    for gold in ("1,00", "- 5", "1.2.3", "5 apples", "1/0"):
+    for gold in ("1,00", "673,00,073", "- 5", "--5", "-$-5", "1.2.3", "2.e5", "5 apples", "1/0"):
         number = jsonl(tmp_path / "number.jsonl", good | {"gold": gold})
         assert f"row 1: column 'gold' is {gold!r}, expected a number such as" in refused("x", number, answer_kind="number")
     assert "columns: there is no column 'golds' to map; did you mean 'gold'?" in refused("x", number, columns={"golds": "gold"})

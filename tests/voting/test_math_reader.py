@@ -113,6 +113,9 @@ def test_real_answers_are_judged_as_their_publisher_did_and_without_their_last_l
         ("5 apples", "5"),
         ("0.1\\overline{6}", "1/6"),
         ("10^{400}", "1" + "0" * 400),
+        ("12 million", "12000000"),
+        ("7 \\text{ dozen eggs}", "84"),
+        ("1.5 thousand dollars", "1500\\text{dollar}"),
     ],
 )
 def test_answers_have_a_canonical_spelling(written: str, spelt: str) -> None:

@@ -5,6 +5,7 @@ r"""One notation for what LaTeX, Unicode and plain text write in many ways.
     "\left\{ 1;2 \right\}"              →  "\{ 1,2 \}"
     "\mathrm{even}"                     →  "\text{even}"
     "\begin{bmatrix}1\end{bmatrix}"     →  "\begin{matrix}1\end{matrix}"
+    "3 million"                         →  "3\cdot {1000000}"
 
 A list of replacements of texts, in order, that know nothing of each other: what is meant, and spaces, stay.
 """
@@ -34,6 +35,8 @@ _CHARACTERS = {
 }
 _TABLE = str.maketrans(_CHARACTERS)
 
+_MULTIPLES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_MULTIPLE = re.compile(rf"(?i)(?<=\d)\s*(\\text\{{)?\s*({'|'.join(_MULTIPLES)})\b")
 _DOTS = re.compile(r"(\d*\.\d*?)(\d)\2\2+\s*(?:\.\.\.|\\[lc]?dots)")
 FONT = r"text|textbf|textit|textrm|textnormal|texttt|textsf|mathrm|mathbf|mathit|mathsf|mathtt|mbox|hbox|boldsymbol|bm|operatorname\*?"
 # In this order; an answer is short, so that a pattern may look ahead.
@@ -106,6 +109,7 @@ _REWRITTEN: list[tuple[re.Pattern[str], str]] = [
 def in_one_notation(text: str) -> str:
     """`text` without fonts, sizes and shapes of brackets, in characters of ASCII and commands of LaTeX."""
     text = _DOTS.sub(r"\1\\overline{\2}", unicodedata.normalize("NFKC", text.translate(_TABLE)))
+    text = _MULTIPLE.sub(lambda found: f"\\cdot {{{_MULTIPLES[found[2].lower()]}}}{found[1] or ''}", text)
     text = text.strip().strip('*`"').removeprefix("'").rstrip(".,:; \n").strip()
     for pattern, replacement in _REWRITTEN:
         text = pattern.sub(replacement, text)
