@@ -20,7 +20,10 @@ class Asked(NamedTuple):
     kind: str  # "money", "percent", "clock" or ""
     text: str  # the question, plain
     words: frozenset[str]  # stems of all words of the sentence that asks
+    wanted: frozenset[str]  # of these, the telling ones of the clause that asks, after "if …"
+    names: frozenset[str]  # and of these those that are written with a capital
     compares: bool  # how many more, times as many
+    share: bool  # a fraction or a probability, which 25 % is 0.25 of
     each: bool  # how many per hour, in each box
     scale: str  # "million", where that is the unit
 
@@ -41,8 +44,18 @@ _PERCENT = re.compile(r"\b(?:what|how many|calculate|find|which)\b[^,]*(?:percen
 _COMPARES = re.compile(r"\b(?:more|less|fewer|times|longer|older|younger|taller|heavier|faster|difference|cheaper)\b")
 _EACH = re.compile(r"\b(?:each|every|per|apiece|an? (?:hour|day|week|month|year|minute|pound|piece))\b")
 _ARE = re.compile(r"\bhow many (?:\w+ ){1,4}(?:are|were) (?:not )?(\w+)", re.IGNORECASE)  # "how many students are boys"
+_SHARE = re.compile(r"\b(?:fraction|probability)\b")
 _SCALE = re.compile(r"(?:how many(?: more)?|in) (dozen|million|thousand|hundred|billion)s?\b")
 
+MEASURES = words(
+    "second minute hour day week month year inch foot yard mile meter kilometer cm km ounce pound kilogram gram kg ton lb cup liter gallon"
+)
+_ASKED_VERB = re.compile(r"\b(?:do|does|did|will|would) (?:he|she|they|it|we|you) ([a-z]+)")
+_OPENS = re.compile(r"\b(?:how|what|which)\b")
+COMMON = words(
+    """how many much the does did for and are will has have had his her their she they that this with from what which total was were one
+    get gets"""
+)
 _AMOUNTS = words("money profit cost price salary income revenue change cash spending tip rent interest savings amount")
 _SKIPPED = words("more less fewer additional extra other whole full different total of the his her their combined")
 _NO_NOUN = words(
@@ -94,12 +107,18 @@ def asked(question: str) -> Asked:
     if re.search(r"\b(?:what|which) time\b|^\s*when\b|\bwhat hour\b", low):
         kind = "clock"
     scale = _SCALE.search(low)
+    opens = _OPENS.search(low)
+    clause = low[opens.start() :] if opens else low
+    wanted = set(re.findall(r"[a-z]{3,}", clause)) - COMMON - set(_ASKED_VERB.findall(clause))
     return Asked(
         units=frozenset(units),
         kind=kind,
         text=text,
         words=frozenset(map(stem, re.findall(r"[a-z]+", low))),
+        wanted=frozenset(map(stem, wanted)),
+        names=frozenset(stem(word) for word in wanted if word.capitalize() in sentence),
         compares=bool(_COMPARES.search(low)),
+        share=bool(_SHARE.search(low)) and kind != "percent" and "percent" not in text,
         each=bool(_EACH.search(low)),
         scale=scale[1] if scale else "",
     )
@@ -138,6 +157,7 @@ _IRREGULAR = {
 }
 
 
+@lru_cache(maxsize=10_000)
 def stem(word: str) -> str:
     """Without the plural: "boxes" → "box", "berries" → "berry"."""
     word = word.lower()

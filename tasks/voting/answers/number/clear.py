@@ -40,7 +40,7 @@ _CONCLUSION = (
     rf"({_WORDS} (?:\*\*)?(?P<value>\$?(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]{{1,18}})(?:\.[0-9]{{1,18}})?)"
     rf"(?:\*\*)?%?(?:[ ,]{_WORDS})?\.?(?:\*\*)?)$"
 )
-_UNFINISHED = r"<<[^<>]*$|[^*]\*$|[^-]-$|[+/=(]$|[-+*/=] ?\$$"
+_UNFINISHED = r"<<[^<>]*>?$|[^*]\*$|[^-]-$|[+/=(]$|[-+*/=] ?\$$"
 
 # A last sentence without a number and without an end, and what makes it none or no matter.
 _FRAGMENT = r"(?:\n|[^rst][.!?] )([A-Z][[ -~’]--[0-9.!?:]]*[a-z,])$"
@@ -78,7 +78,7 @@ _CORRECTS = (
 )
 _CHECKS = (
     r"(?i)check|verif|confirm|proof|alternative|another way|here[^a-z]{1,3}s|here is|explanation|breakdown|reasoning|justification"
-    r"|calculation|:[ \t]*\n\s*[-*•]"
+    r"|calculation|\?|:[ \t]*\n\s*[-*•]"
 )
 # Words in a last line that make it a remark, a guess, a reason or a refusal; and words after its number that may belong to it.
 _DOUBTFUL = (
@@ -140,6 +140,11 @@ def _concluded(rows: pl.DataFrame) -> pl.DataFrame:
     rows = rows.with_columns(line=pl.when(whole).then(line), unfinished=end.str.contains(_UNFINISHED) | is_cut.fill_null(False))
     said = end.str.extract(_CONCLUSION)
     last = pl.coalesce(said, "line")
-    is_plain = ~last.str.contains(_DOUBTFUL) & ~last.str.contains(_DOUBTFUL_END) & ~(pl.col("cents") & last.str.contains("$", literal=True))
+    is_plain = (
+        ~last.str.contains(_IN_WORDS)
+        & ~last.str.contains(_DOUBTFUL)
+        & ~last.str.contains(_DOUBTFUL_END)
+        & ~(pl.col("cents") & last.str.contains(r"\$|dollar"))
+    )
     value = pl.coalesce(end.str.extract(_CONCLUSION, 2), pl.col("line").str.extract(_RESULT))
     return rows.with_columns(found=pl.when(is_plain & ~pl.col("unfinished")).then(value))

@@ -12,12 +12,29 @@ _D = rf"[ \t{BOLD}{BOX}{END}]"  # a space or a mark
 
 # What follows is no part of the text: "\nQ: Rob has 5 cats", "Human: Hi", "</s>".
 RUN_ON = re.compile(
-    rf"(?:\A|\n){_D}*(?:#+ *)?{_D}*(?:Q|Question|Problem|New question|Next question|Human|User|Student|Example \d+|Exercise)"
-    rf"(?: ?\d+)?{_D}*:"
+    rf"(?:\A|\n){_D}*(?:#+ *)?{_D}*(?:Q|Question|Problem|New question|Next question|Human|User|Student|Example \d+|Exercise"
+    rf"|Follow-up|Bonus)(?: ?\d+)?{_D}*:"
     r"|(?:\n|(?<=[.!?\d)] ))(?:Question|Q|Human|User): ?(?=[A-Z\d])"
     r"|</s>|<\|[a-z_]+\|>|<(?:start|end)_of_turn>|\[/?INST\]|### ?(?:Instruction|Question|Problem|Human|User|Input)\b"
 )
-RUN_ON_WORDS = ("Q", "Problem", "question", "Human", "User", "Student", "Ex", "PROBLEM", "</s>", "<|", "turn>", "INST]", "###")
+RUN_ON_WORDS = (
+    "Q",
+    "Problem",
+    "question",
+    "Human",
+    "User",
+    "Student",
+    "Ex",
+    "Follow-up",
+    "Bonus",
+    "PROBLEM",
+    "</s>",
+    "<|",
+    "turn>",
+    "INST]",
+    "###",
+)
+RULE = re.compile(r"\n *(?:-{3,}|\*{3,}|_{3,})\s*\Z")  # the line above it
 OWN_QUESTION = re.compile(rf"{_D}*(?:Q|Question)\s*:[^\n]*\n+(?=.)")  # at the start: "Question: How many?\n9 eggs"
 
 # What was said before no longer counts: "Wait, she also bakes with 4."
@@ -79,6 +96,9 @@ CLAUSE = re.compile(
     r"|which (?:is|was|means|gives|leaves|makes|rounds))\b)|;\s"
 )
 
+# A paragraph in brackets at the end: "\n(If the raise was compounded, it would be $9.)"
+ASIDE = re.compile(r"\n\s*\([^()]{20,2000}\)\s*\Z")
+
 # A sentence that gives no answer.
 REMARK = re.compile(
     r"\A\W*(?:note\b|notice\b|remember\b|keep in mind|please\b|i hope\b|hope (?:this|that)\b|let me know|if you (?:have|need|want|would)"
@@ -93,6 +113,7 @@ COMPARISON = re.compile(  # "This is 5 more than before."
 )
 QUESTION = re.compile(r"\A\W*(?:do|does|did|would|can|could|is|are|have|what|how|which|any|need|want)\b.*\?\W*\Z", re.I)
 SUPPOSITION = re.compile(r"\A\W*(?:in|over|for|per) (?:an?|one|each) (?:week|month|year)\b.*\b(?:would|could|might)\b", re.I)
+ASKS = re.compile(r"\bhow (?:many|much|long|far|old)\b[^.?\n]{0,300}\?", re.I)
 WHICH = re.compile(r"which (?:is|was|rounds)\b", re.I)
 WHICH_IS = re.compile(  # "which rounds up to 4"
     rf"which (?:is|was|rounds)(?: equal| equivalent| the same as| a total of| about| approximately| up| down| off| to| [a-z]+ed)*"
@@ -118,7 +139,7 @@ UNFINISHED = re.compile(
     r"|since|or|if))\s*\Z",
     re.I,
 )
-OPEN_MARK = re.compile(r"<<[^<>]*\Z")
+OPEN_MARK = re.compile(r"<<[^<>]*>?\Z")
 FRAGMENT = re.compile(r"[A-Z][^\d.!?:]*[a-z,]")
 
 # The dress of a line: "- ", "1. "; a list at the end with a line before it: "She earns $9 in all:\n- $4 …\n- $5 …".

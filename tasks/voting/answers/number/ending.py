@@ -13,11 +13,13 @@ import re
 from fractions import Fraction
 
 from tasks.voting.answers.number import cues
-from tasks.voting.answers.number.asked import Asked, asked, given, stem
+from tasks.voting.answers.number.asked import COMMON, Asked, asked, given, stem
 from tasks.voting.answers.number.plain import BOX, END, plain
-from tasks.voting.answers.number.sentence import COMMON, Choice, choose
+from tasks.voting.answers.number.sentence import Choice, choose
 from tasks.voting.answers.number.values import Number, combined, numbers, parts_of, spelled
 from tasks.voting.answers.refusal import refuses
+
+MOST, MORE = 9, 4  # what speaks for a sentence at most, and by how much an earlier sentence has to be better than a later one
 
 
 def answer(text: str, question: str = "") -> str | None:
@@ -38,7 +40,7 @@ def _own(text: str) -> str:
         for match in cues.RUN_ON.finditer(text):
             head = text[: match.start()]
             if len(head) > 200 or re.search(r"\d", head):
-                return head
+                return cues.RULE.sub("", head)
     opening = cues.OWN_QUESTION.match(text)
     return text[opening.end() :] if opening else text
 
@@ -112,19 +114,21 @@ def _itemised(text: str, question: str) -> Choice | None:
 
 def _concluded(text: str, question: str) -> Choice | None:
     """The number of the last sentence that has one and is no remark."""
-    text = _before_checks(text)
+    text = _before_checks(_before_another(text, asked(question)))
     if ("1. " in text or "1) " in text) and cues.FIRST_ITEM.search(text):
         text = cues.ITEM_NUMBER.sub(r"\1", text)
+    aside = cues.ASIDE.search(text)
+    text = text[: aside.start()] if aside and re.search(r"\d", text[: aside.start()]) else text
     sentences = [sentence for sentence in cues.SENTENCE.split(text) if sentence and not sentence.isspace()]
     if not sentences or refuses(text) or _is_cut_off(text, sentences):
         return None
     want = asked(question)
     if _answers_first(text, sentences) or _states_first(sentences, want):
         return choose(sentences[0], want)
-    sentences = sentences[:-6] + [clause for sentence in sentences[-6:] for clause in cues.CLAUSE.split(sentence)]
+    sentences = sentences[:-6] + [clause for sentence in sentences[-6:] for clause in _clauses(sentence)]
     results = _last_result(text)
     best: Choice | None = None
-    looked = 0
+    strength = looked = 0
     for place in reversed(range(max(0, len(sentences) - 30), len(sentences))):
         sentence = cues.BULLET.sub("", sentences[place][-2000:], count=1)
         if _is_remark(sentence, sentences[:place], want):
@@ -134,13 +138,37 @@ def _concluded(text: str, question: str) -> Choice | None:
         if not found or (found.points <= -5.0 and not concludes):
             best = best or found
             continue
-        # A sentence before the last is the answer where it concludes with what was calculated and has the unit that is asked for.
-        if looked == 0 or (best and not best.fits and found.fits and concludes and found.number.value in results):
-            best = found
+        # A sentence before the last is the answer where it says much more of what is asked for.
+        speaks = _speaks(sentence, found, results, want)
+        if looked == 0 or speaks >= strength + MORE:
+            ends = found.points >= 20.0 or cues.CLAUSE.match(" " + sentence) is not None  # "= 18", "for a total of 18"
+            best, strength = found, speaks + MORE * ends
         looked += 1
-        if looked == 3 or concludes or (best and best.fits):
+        if looked == 3 or concludes or strength + MORE > MOST:
             break
     return best
+
+
+def _clauses(sentence: str) -> list[str]:
+    """What `sentence` states one after the other; a remark stays whole."""
+    return [sentence] if cues.REMARK.match(sentence) else cues.CLAUSE.split(sentence)
+
+
+def _speaks(sentence: str, choice: Choice, results: frozenset[str], want: Asked) -> int:
+    """How much speaks for a sentence as the one that answers."""
+    said = {stem(word) for word in re.findall(r"[a-z]{3,}", sentence.lower())} & want.wanted
+    concludes = 2 * bool(cues.CONCLUSION.match(sentence))
+    value = choice.number.value
+    return 2 * choice.fits + min(3, len(said)) + concludes + 2 * (value in results) - (value in given(want.text))
+
+
+def _before_another(text: str, want: Asked) -> str:
+    """`text` without a last question, on a line of its own, for something else than what is wanted."""
+    for match in cues.ASKS.finditer(text) if "?" in text and want.units else ():
+        line = text.rfind("\n", 0, match.start()) + 1
+        if re.search(r"\d", text[:line]) and not asked(match[0]).units & want.units:
+            return text[:line]
+    return text
 
 
 def _before_checks(text: str) -> str:
@@ -148,7 +176,7 @@ def _before_checks(text: str) -> str:
     if cues.has(text.lower(), cues.CHECK_WORDS):
         for match in cues.CHECK.finditer(text):
             head = text[: match.start()]
-            short = len(head) < 80 and "=" not in head
+            short = len(head) < 80 and "\n" not in head.strip()
             if (short or not match["explains"]) and re.search(r"\d", head):
                 return head
     return text
@@ -173,7 +201,8 @@ def _is_cut_off(text: str, sentences: list[str]) -> bool:
 def _answers_first(text: str, sentences: list[str]) -> bool:
     """Whether the text is an answer ("9 eggs.") and its explanation, and not a calculation."""
     first = text.find(sentences[0]) + len(sentences[0]) + 1
-    return len(sentences) > 1 and "=" not in text and bool(cues.BARE.match(text[:first])) and not any(map(cues.CONCLUSION.match, sentences))
+    bare = cues.BARE.match(text[:first])
+    return bool(bare and ("=" not in text or re.search(r"[$a-z]", bare[0]))) and not any(map(cues.CONCLUSION.match, sentences))
 
 
 def _states_first(sentences: list[str], want: Asked) -> bool:
@@ -182,6 +211,11 @@ def _states_first(sentences: list[str], want: Asked) -> bool:
         return False
     repeated = {stem(word) for word in re.findall(r"[a-z]{3,}", sentences[0].lower())} & want.words - COMMON
     if len(repeated) < 3:
+        return False
+    later = max(
+        len({stem(word) for word in re.findall(r"[a-z]{3,}", sentence.lower())} & want.words - COMMON) for sentence in sentences[1:]
+    )
+    if later >= len(repeated):
         return False
     stated = choose(sentences[0], want)
     return stated is not None and stated.fits and stated.number.value not in given(want.text)
@@ -219,6 +253,8 @@ def _last_result(text: str) -> frozenset[str]:
 def _converted(number: Number, want: Asked) -> str:
     """The value in the unit that is asked for, where a person would write it in two ways: $0.25 and 25 cents, 1 hour 30 minutes."""
     parts = parts_of(number.unit)
+    if want.share and number.kind == "percent":
+        return combined(number.value, Fraction(1, 100))
     if not parts or parts[0] not in want.units or (parts[0] == "cent" and "cents" not in want.text):
         return number.value
     # "How long" asks for hours and for minutes; then the question's own unit counts.

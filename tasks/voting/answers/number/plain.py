@@ -40,7 +40,7 @@ def plain(text: str) -> str:
     text = _SPACED.sub(lambda match: match[1] + match[2].replace(" ", ",") + (match[3] or "").replace(",", "."), text)
     if "USD" in text:
         text = re.sub(r"\bUSD ?(?=\d)", "$", text)
-    text = re.sub(r"\b(Mrs?|Ms|Dr|St|vs)\. ", r"\1 ", text)  # no ends of sentences
+    text = re.sub(r"\b(Mrs?|Ms|Dr|St|vs|i\.e|e\.g)\. ", r"\1 ", text)  # no ends of sentences
     if "**" in text:
         text = re.sub(r"\*\*([^*\n]{1,400})\*\*", rf"{BOLD}\1{END}", text).replace("**", " ")
     return text.replace("`", " ").replace("~", " ")
@@ -52,7 +52,9 @@ def words(text: str) -> frozenset[str]:
 
 
 _POWER_OF_TEN = re.compile("(?<![0-9])10([⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,9})")
-_SPACED = re.compile(r"((?:[=:$#]|\bis|\A) ?)([1-9]\d{0,2}(?: \d{3})+)(?!\d)(,\d\d?)?(?![\d/]|[.,]\d{4})")
+_SPACED = re.compile(
+    r"((?:[=:$#]|\bis|\A) ?|(?<![\d.,] )(?<![\d.,])(?=[\d ]{5,15},\d\d\b))([1-9]\d{0,2}(?: \d{3})+)(?!\d)(,\d\d?)?(?![\d/]|[.,]\d{4})"
+)
 
 
 def _characters() -> dict[int, str]:

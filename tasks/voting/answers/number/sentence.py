@@ -13,9 +13,9 @@ solutions without their last line: of those, 99.4 % are read right.
 import re
 from typing import NamedTuple
 
-from tasks.voting.answers.number.asked import Asked, given, stem
+from tasks.voting.answers.number.asked import MEASURES, Asked, given, stem
 from tasks.voting.answers.number.plain import BOLD, BOX, END, words
-from tasks.voting.answers.number.values import Number, numbers, spelled
+from tasks.voting.answers.number.values import Number, may_be_spelled, numbers, spelled
 
 
 class Choice(NamedTuple):
@@ -69,7 +69,24 @@ _BEFORE = {
             through until before these to selling buying working"""
         ),
     ),
-    **_worth(-4.0, "than", "out of", "of the", "of their", "of her", "of his", "each of", "every", "per", "within", "each", "all", "those"),
+    **_worth(
+        -4.0,
+        "than",
+        "out of",
+        "of the",
+        "of their",
+        "of her",
+        "of his",
+        "each of",
+        "of all",
+        "for all",
+        "every",
+        "per",
+        "within",
+        "each",
+        "all",
+        "those",
+    ),
     **_worth(-4.0, "the first", "the other", "the remaining", "instead of"),
     **_worth(1.0, "and", "or"),
     **_worth(-6.0, *words("step day week part method option question number no page grade case group team publisher room level year")),
@@ -92,7 +109,7 @@ _AFTER = (
             re.I,
         ),
     ),
-    (3.0, re.compile(rf"{_M}*(?:[a-z]+ ){{0,4}}(?:in total|altogether|in all)\b", re.I)),
+    (8.0, re.compile(rf"{_M}*(?:[a-z]+ ){{0,4}}(?:in total|altogether|in all)\b", re.I)),
     (1.5, re.compile(r" more\b(?! than)", re.I)),
     (-4.0, re.compile(r" (?:times )?as (?:many|much)\b", re.I)),
     (-4.0, re.compile(rf"{_M}*of (?:whom|which|them|those|these|it)\b", re.I)),
@@ -103,20 +120,24 @@ _LEFT = re.compile(r"(?: [a-z]+){0,3} left\b", re.I)
 
 # "If there are 7 teams, …" is no answer, nor is what follows "since"; after "= $18 every day" there can be none.
 _CONDITION = re.compile(
-    r"\A\W{0,20}(?:(?:so|then|therefore|thus|hence|and|now),? )?(?:if|after|when|with|by|since|for|in|given|because|from|at|as|before"
-    r"|out of|starting|selling|using|having|adding|to)\b(?:.*?,? then\b|[^,]*(?:,\d{3}[^,]*)*,(?!\d{3}))",
+    r"\A\W{0,20}(?:(?:so|then|therefore|thus|hence|and|now),? )?(?:(?:if|after|when|with|by|since|given|because|from|as|before"
+    r"|starting|selling|using|having|adding|to)\b(?:.*?,? then\b|[^,]*(?:,\d{3}[^,]*)*,(?!\d{3}))"
+    r"|(?:in|at|for|out of|of)\b(?:(?!\b(?:is|are|was|were)\b)[^,]|,(?=\d{3})){1,300},(?!\d{3}))",
     re.I,
 )
 _INNER_CONDITION = re.compile(r"\b(?:if|when|since|because|given that)\b[^,]{1,200}(?:,\d{3}[^,]{0,200}){0,2},(?!\d{3})", re.I)
 _REASON = re.compile(
     r",? (?<!and )\b(?:since|because|as (?:each|there|he|she|they|it)|given that|where|assuming|considering|based on|having)\b", re.I
 )
+_ASIDE = re.compile(
+    r"\b(?:(?:al|even )?though|compared (?:to|with)|as opposed to|and (?:so )?each one)|,? \b(?:who|if|of (?:whom|which)|where)\b", re.I
+)
+_SAID_APART = re.compile(r",(?!\d)|;| and (?![^,;]{0,12}\b(?:is|are|equals) \$?\d)| while | whereas | but |[()]")
+_PRONOUN = re.compile(r"\b(?:he|she|they|it)\b", re.I)
+_CONTRAST = re.compile(r"\b(?:while|whereas)\b", re.I)
 _LAST_RESULT = re.compile(r"[\d)a-z] ?=(?= ?[-$]{0,2}(?:\d[\d,]{0,30})?(?:\.?\d{1,30})[^\d=)]*\Z)", re.I)
 _UNKNOWN = re.compile(r" ?= ?[a-z]{1,2}\W{0,3}\Z")  # "10 = x"
 _RESULT_FIRST = re.compile(r"\A[^=\d]*[\d.,]+ ?=[^=]*\d ?[-+*/×÷^] ?\$?\d[^=]*\Z")  # "105 = 7 * 15"
-COMMON = words(
-    "how many much the does did for and are will has have her his their she they that this with from what total was were one get gets"
-)
 
 
 def choose(sentence: str, asked: Asked, results: frozenset[str] = frozenset(), first: float = 0.0) -> Choice | None:
@@ -128,37 +149,75 @@ def choose(sentence: str, asked: Asked, results: frozenset[str] = frozenset(), f
         results: the values, in canonical form, that were calculated last.
         first: points for the first number, where a marker has announced it.
     """
-    found = numbers(sentence, asked.scale) or spelled(sentence, asked.scale)
+    result = _LAST_RESULT.search(sentence) if "=" in sentence else None
+    if result and not _REASON.search(sentence):
+        number = numbers(sentence, asked.scale, result.end())[-1]
+        return Choice(number, 20.0, _fits(sentence, number, asked) > 0)
+    found = _found(sentence, asked)
     if not found:
         return None
-    if "=" in sentence and _LAST_RESULT.search(sentence) and not _REASON.search(sentence):
-        return Choice(found[-1], 20.0, _fits(sentence, found[-1], asked) > 0)
+    if len(found) > 1 and "/" in found[-2].value and "≈" in sentence[found[-2].end : found[-1].start]:
+        return Choice(found[-2], 20.0, _fits(sentence, found[-2], asked) > 0)  # "1/3 ≈ 0.333"
     conditions = [match.span() for pattern in (_CONDITION, _INNER_CONDITION) for match in pattern.finditer(sentence)]
     conditions = [(opened, closed) for opened, closed in conditions if closed < found[-1].start]
     reason = next((match.start() for match in _REASON.finditer(sentence) if match.start() > found[0].end), len(sentence))
+    aside = next((match.start() for match in _ASIDE.finditer(sentence) if match.start() > found[0].end), len(sentence))
+    contrast = next((match.start() for match in _CONTRAST.finditer(sentence) if match.start() > found[0].end), len(sentence))
     brackets = [match.span() for match in re.finditer(r"\([^()\n]*\)", sentence)]
     equals = max(sentence.rfind("="), sentence.rfind("≈"))
     unknown = _UNKNOWN.search(sentence)
     few_bold = 0 < sentence.count(BOLD) < 3
     known = given(asked.text)
+    telling = _telling(sentence, found, asked)
     choices = []
     for place, number in enumerate(found):
         start, fit = number.start, _fits(sentence, number, asked)
         points = _around(sentence, number, asked) + 3.0 * fit
-        points += 3.0 * (number.value in results) - 3.0 * (number.value in known)
+        points += 3.0 * (number.value in results)
+        if number.value in known:  # "4 feet" is not yet "4 years"
+            points -= 3.0 if fit < 1.0 or sentence[start : number.end + 4] in asked.text else 0.0
         points += 3.0 * (few_bold and sentence.rfind(BOLD, 0, start) > sentence.rfind(END, 0, start))
         points -= 9.0 * any(opened < start < closed for opened, closed in conditions)
-        points -= 9.0 * (start > reason) + 3.0 * (start < equals < reason)
+        points -= 9.0 * (start > reason) + 4.0 * (start > aside) + 3.0 * (start < equals < reason)
         points -= 6.0 * any(opened < start < closed for opened, closed in brackets)
-        points -= 3.0 * (number.kind == "percent" and asked.kind != "percent") + 5.0 * (number.kind == "ordinal")
+        points -= 3.0 * (number.kind == "percent" and asked.kind != "percent" and not asked.share) + 5.0 * (number.kind == "ordinal")
         between = sentence[found[place - 1].end if place else 0 : start].lower()
-        points += 0.7 * min(3, len({stem(word) for word in re.findall(r"[a-z]{3,}", between)} & asked.words - COMMON))
-        points += 6.0 * (number.kind == asked.kind == "percent")
+        points += 0.7 * min(3, len({stem(word) for word in re.findall(r"[a-z]{3,}", between)} & asked.wanted))
+        points += 2.0 * min(2, len(telling[place])) + 2.0 * bool(telling[place] & asked.names)
+        points -= 1.5 * (start > contrast and not telling[place])
+        points += 9.0 * (number.kind == asked.kind == "percent")
         points += 20.0 * (unknown is not None and number.end <= unknown.start() and place == len(found) - 1)
         if place == 0:
             points += first + 20.0 * bool(_RESULT_FIRST.match(sentence))
         choices.append(Choice(number, points, fit > 0))
     return max(choices, key=lambda choice: (choice.points, choice.number.start))
+
+
+def _found(sentence: str, asked: Asked) -> list[Number]:
+    """The numbers of a sentence; those in words beside digits where they have the unit: "it takes three days to pass 20 feet"."""
+    found = numbers(sentence, asked.scale)
+    if not found:
+        return spelled(sentence, asked.scale)
+    if not may_be_spelled(sentence):
+        return found
+    in_words = [number for number in spelled(sentence, asked.scale) if _fits(sentence, number, asked) == 1.0]
+    return sorted(found + [number for number in in_words if sentence[number.start : number.end].lower() not in asked.text.lower()])
+
+
+def _telling(sentence: str, found: list[Number], asked: Asked) -> list[frozenset[str]]:
+    """Of each number the words that are asked for and stand in its clause, and not in those of all numbers."""
+    if len(found) == 1:
+        return [frozenset()]
+    breaks = [match.span() for match in _SAID_APART.finditer(sentence)]
+    said: list[frozenset[str]] = []
+    for number in found:
+        opened = max((end for _, end in breaks if end <= number.start), default=0)
+        closed = min((start for start, _ in breaks if start >= number.end), default=len(sentence))
+        words = frozenset(map(stem, re.findall(r"[a-z]{3,}", sentence[opened:closed].lower()))) & asked.wanted
+        if said and _PRONOUN.search(sentence, opened, number.start):  # "she" is who was named before
+            words = words.union(*said)
+        said.append(words)
+    return [words - frozenset.intersection(*said) for words in said]
 
 
 def _around(sentence: str, number: Number, asked: Asked) -> float:
@@ -200,7 +259,7 @@ def _before(head: str, negative: bool, asked: Asked) -> float:
 def _fits(sentence: str, number: Number, asked: Asked) -> float:
     """1 where the number has the unit that is asked for, 0.7 where it follows later, 0 where nothing is known, below 0 for another."""
     if number.kind in ("money", "percent", "clock"):
-        if number.kind == asked.kind:
+        if number.kind == asked.kind or (asked.share and number.kind == "percent"):
             return 1.0
         return -1.0 if asked.kind or asked.units else 0.0
     following = re.findall(r"[a-z]+", sentence[number.end : number.end + 50].lower().split(",")[0])[:5]
@@ -210,4 +269,6 @@ def _fits(sentence: str, number: Number, asked: Asked) -> float:
             return 1.0 if place < 2 else 0.7
     if asked.kind == "money" and stems:
         return -0.5
+    if stems and stems[0] in MEASURES and asked.units & MEASURES:
+        return -1.0
     return 0.0

@@ -97,9 +97,9 @@ def combined(value: str, factor: Fraction, more: Fraction = Fraction(0)) -> str:
     return exactly(product - more if value.startswith("-") else product + more)
 
 
-def numbers(text: str, asked_scale: str = "") -> list[Number]:
-    """Those in digits, in order. A scale that is asked for ("how many million") is the unit, and no part of the number."""
-    found = [_number(text, match, asked_scale) for match in _NUMBER.finditer(text)]
+def numbers(text: str, asked_scale: str = "", start: int = 0) -> list[Number]:
+    """Those in digits from `start` on, in order. A scale that is asked for ("how many million") is the unit, and no part of the number."""
+    found = [_number(text, match, asked_scale) for match in _NUMBER.finditer(text, start)]
     return _joined(text, found)
 
 
@@ -214,6 +214,7 @@ _ONES = """zero one two three four five six seven eight nine ten eleven twelve t
 nineteen"""
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
 _WORDS = dict(zip(_ONES.split(), range(20), strict=True)) | dict(zip(_TENS.split(), range(20, 100, 10), strict=True))
+_COUNTS = frozenset(_WORDS) | {"a", "an"}
 _PIECES = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10}
 _SPELLED = re.compile(
     rf"\b(?P<minus>minus |negative )?(?P<number>(?:{'|'.join(_WORDS)}|half a (?=dozen|million)"
@@ -227,9 +228,14 @@ _SPELLED = re.compile(
 )
 
 
+def may_be_spelled(text: str) -> bool:
+    """Whether there can be a number in words before another word."""
+    return not _COUNTS.isdisjoint(text.lower().replace("-", " ").split())
+
+
 def spelled(text: str, asked_scale: str = "") -> list[Number]:
     """Those in words, in order."""
-    return [_from_words(match, asked_scale) for match in _SPELLED.finditer(text)]
+    return _joined(text, [_from_words(match, asked_scale) for match in _SPELLED.finditer(text)])
 
 
 def _from_words(match: re.Match[str], asked_scale: str) -> Number:
@@ -255,6 +261,8 @@ def _from_words(match: re.Match[str], asked_scale: str) -> Number:
     elif piece := re.match(r"[ -]([a-z]+)", rest):
         value = value / _PIECES.get(piece[1].replace("halves", "half").rstrip("s"), 1)
     kind = "percent" if match["kind"] == "percent" else "money" if match["kind"] else "word"
+    if kind == "money":
+        end = match.start("kind")
     return Number(start, end, exactly(-value if match["minus"] else value), kind)
 
 
