@@ -199,14 +199,14 @@ def _headline(figures: Figures, routers: list[Verdict]) -> tuple[str, str]:
     """The answer for the router that validation questions chose."""
     if not routers:
         return "Cannot be told", "No trained router has a route on a test question."
-    if nobody := _nobody_knows(figures):
-        return "No", nobody
     named = {verdict.router: verdict for verdict in routers}
     chosen = named.get(figures.default[0]) if figures.default else None
     chosen = chosen or next((verdict for verdict in routers if verdict.value == 1), routers[0])
     headroom = figures.one("gain", router="oracle")
     room = f" An oracle that always knew the right model would gain {points(headroom.value)}." if headroom else ""
     room = "" if headroom and headroom.value <= 0 else room
+    if (chosen.value or 0) <= 0 and (nobody := _nobody_knows(figures)):
+        return "No", nobody
     if chosen.value is None:
         return "Cannot be told", chosen.sentence
     if chosen.value > 0:

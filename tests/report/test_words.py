@@ -50,6 +50,14 @@ def test_a_pool_that_knows_nothing_is_told_so_and_not_that_its_router_ties(right
     assert said in verdicts.headline
 
 
+def test_a_router_that_is_shown_to_gain_is_worth_it_even_where_right_answers_are_rare() -> None:
+    _, _, queries = halves(2400)
+    fox, owl = ([float(number % 24 == place) for number in range(2400)] for place in (0, 1))
+    perfect: list[str | None] = ["owl" if value else "fox" for value in owl]
+    verdicts = verdict_sentences(metrics_of(hand_tables({"fox": [*fox], "owl": [*owl]}, {("perfect", "argmax"): perfect}, queries=queries)))
+    assert verdicts.answer == "Yes"
+
+
 def test_a_copy_of_the_best_single_model_is_named_a_constant() -> None:
     rates, _, queries = halves()
     verdicts = verdict_sentences(metrics_of(hand_tables(rates, {("copy", "argmax"): ["fox"] * 240}, queries=queries)))
