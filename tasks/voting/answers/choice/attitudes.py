@@ -15,7 +15,8 @@ NEGATED = re.compile(
     r"|(?<!no )(?<!without )(?<!without a )doubt|anything but|unlikely)\b|n't\b"
 )
 HYPOTHETICAL = re.compile(
-    r"\b(?:if|unless|had|were|suppose|assum\w+|pretend)\b.*\b(?:would|could|might|were)\b|\bwould have been\b|\b(?:in that case"
+    r"\b(?:if|unless|had|were|suppose|assum\w+|pretend)\b.*\b(?:would|could|might|were)\b|\bwould have been\b|\b(?:would"
+    r"|'d) have (?!to\b)\w+(?!.*\bbut\b)|\b(?:in that case"
     r"|otherwise)\b|^\W*(?:suppose|assume|let)\b(?!')"
     r"|\bwithout\b.*\bwould\b|\bcorrect if\b|\bif it were\b"
 )

@@ -31,7 +31,7 @@ _MARKER = re.compile(
     r"|(?:^|(?<=\n))A(?=:\s*\(?[A-Z](?:\)|\.?\s*(?:\n|$))))"
     r"(?:(?P<gap>[^.:=\n?!;#→]{0,60}?)(?:[\"']{0,2}\s{0,3}(?::|=>|=|-{1,2}>|→|⇒)"
     r"|\s-\s"
-    r"|,?\s(?P<verb>(?:is|was|are|est|es|ist|lautet|è|é)(?:n't)?\b|(?:would|should|must|will|could|might|may|can|cannot|seems?|appears?|has"
+    r"|(?<=nswer)'s\b|,?\s(?P<verb>(?:is|was|are|est|es|ist|lautet|è|é)(?:n't)?\b|(?:would|should|must|will|could|might|may|can|cannot|seems?|appears?|has"
     r"|have|had|ought|needs?)"
     r"(?:n't)?\s(?:\w{2,12}\s){0,3}be(?:en)?\b))"
     r"|(?P<near>\??\s{1,3})(?=\(?[A-Z](?:\)|[ .:!]{0,3}$|\.\s|\n))"

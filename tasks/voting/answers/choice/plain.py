@@ -22,7 +22,9 @@ _CIRCLED = {
     for place, letter in enumerate(_LETTERS)
 }
 _TYPOGRAPHY = str.maketrans("“”„«»‘’`´−–—‐‑。、【】「」", '"""""\'\'\'\'-----.,[][]')
-_COMMAND = re.compile(r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:rm|bf|sf|it)|emph|left|right|bf|rm|[lL]arge|quad|[,;!])(?![a-z])")
+_COMMAND = re.compile(
+    r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:rm|bf|sf|it)|emph|left|right|bf|rm|[lL]arge|quad|[,;!])(?![a-z])|\\(?=(?:log|ln|sin|cos|tan|pi)\b)"
+)
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{(-?\w{1,20})\}\s*\{(\w{1,20})\}")
 _POWER = re.compile(r"\^\{(\w{1,9})\}")
 _BOX = re.compile(r"\\f?box(?:ed)?\s*(?=\{)")
@@ -43,8 +45,9 @@ _MARKS = {  # what goes, by the character that has to be there
 }
 _BLANKS = re.compile(r" {2,}|[\u00a0\u2000-\u200a\u202f\u3000][ \u00a0\u2000-\u200a\u202f\u3000]*")
 _SIMPLE = re.compile(r"[A-Za-z0-9,.%]*(?: [A-Za-z0-9,.%]+)*")
+_STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
 # "i think its b", "I'd say b)"
-_SMALL = re.compile(r"(?i:\b(?:it'?s|say|choose|pick|think|guess|with))\s([b-z])(?=\)?[.! ]*(?:\n|$))|^([a-z])(?=\)? it is\b)")
+_SMALL = re.compile(r"(?i:\b(?:it'?s|say|choose|pick|think|guess|with))\s([b-z])(?=\)?[.! ]*$)")
 _NEXT_TO_IDEOGRAPH = re.compile(r"(?<=[\u3040-\ud7af])(?=[A-Za-z0-9(])|(?<=[A-Za-z0-9)])(?=[\u3040-\ud7af])")
 
 _THOUGHT = re.compile(r"(?is)^.*</(?:think|thinking|thought|reasoning)>")
@@ -98,6 +101,8 @@ def plain(text: str) -> str:
         text = _BOLD_LINE.sub(r"\1\2 ✓", text)
     if any(mark in text for mark in "*_`\"'"):
         text = _EMPHASIS.sub(r"(\2)", text)
+    if "~~" in text:
+        text = _STRUCK.sub("", text)
     if "^{" in text:
         text = _POWER.sub(r"^\1", text)
     if "[" in text:
@@ -111,7 +116,8 @@ def plain(text: str) -> str:
 
 
 def _with_capital(text: str) -> str:
-    return _SMALL.sub(lambda match: match[0].upper() if match[2] else match[0][:-1] + match[1].upper(), text)
+    """`text` with a capital where it ends with a small letter that is chosen."""
+    return text[:-20] + _SMALL.sub(lambda match: match[0][:-1] + match[1].upper(), text[-20:])
 
 
 def _ends(text: str) -> str:

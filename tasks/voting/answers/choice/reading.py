@@ -26,6 +26,10 @@ from tasks.voting.answers.choice.unmarked import read_unmarked
 from tasks.voting.answers.refusal import refuses
 
 _IDIOM = re.compile(r"\bif i (?:had|have|were) to (?:guess|choose|pick|select|answer)\b(?: one)?,?")  # no condition
+_ORDINALS = ("first", "second", "third", "fourth", "fifth")
+_ORDINAL = re.compile(
+    rf"\b[Tt]he ({'|'.join(_ORDINALS)}|last) (?:option|choice|alternative|one(?=[.!]?\s*$|\sis (?:correct|right|wrong)))\b"
+)
 # No answer, or a question back.
 _ASKS_BACK = re.compile(
     r"(?i)\b(?:(?:not|un)\s?(?:sure|certain)|unable to|as an ai\b|(?:could|can|would) you (?:please )?(?:clarify|provide|specify|explain)"
@@ -47,6 +51,8 @@ _LEADING = re.compile(
 )
 # "Option B shows how": the rest is said of other options.
 _SUBJECT = re.compile(r"\W*(?:option|choice)\s\(?[A-Z]\)?\s[a-z]", re.IGNORECASE)
+# "… (B)", "… (B) Paris"
+_ENDS_WITH_LETTER = re.compile(r"\(?[A-Z]\)?(?:[.:]?\s[A-Z][^\s.;]{1,30}(?:\s[^\s.;]{1,30})?)?[.\s]*$")
 _LEADING_NUMBER = re.compile(r"\W*(?:option|choice|number) #?\(?(\d{1,2})\)?(?!\w|[.,]\d)", re.IGNORECASE)
 
 
@@ -63,11 +69,19 @@ def read_text(text: str, question: str, choices: tuple[str, ...] | None) -> str 
 
 
 def _read_segment(text: str, options: Options, question: str) -> str | None:
+    if any(ordinal in text for ordinal in (*_ORDINALS, "last")):
+        text = _ORDINAL.sub(lambda match: _ordinal(match, options), text)
     if whole := _whole(text, options):
         return whole
     rest, verdicts, begins_with_list = without_lists(text, options)
     found = _claims(rest, options, verdicts)
     return _decide(rest, found, None if begins_with_list else _leading(rest, options), options, question)
+
+
+def _ordinal(match: re.Match[str], options: Options) -> str:
+    """`"the second option"` → `"option B"`."""
+    place = len(options.texts) - 1 if match[1] == "last" else _ORDINALS.index(match[1])
+    return f"option {LETTERS[place]}" if 0 <= place < len(options.texts) else match[0]
 
 
 def _claims(text: str, options: Options, verdicts: list[Claim]) -> Claims:
@@ -109,18 +123,26 @@ def _decide(text: str, found: Claims, leading: str | None, options: Options, que
     if _is_refusal(text, options):
         return None
     named = [claim for claim in found.made if claim.weight == Weight.MENTIONED and claim.letter not in found.excluded]
-    named = [claim for claim in named if claim.place > found.unread]
-    if named:
-        return _mentioned([claim.letter for claim in named], text, options)
+    letters = [claim.letter for claim in named if claim.letter and claim.place > found.unread]
+    if letters:
+        return _mentioned(letters, text, options)
     return read_unmarked(text, options, question) if found.unread < 0 else None
 
 
-def _mentioned(letters: list[str | None], text: str, options: Options) -> str | None:
-    """The last of the `letters` that a text only mentions; the first if the text begins with it; none if it goes through all options."""
-    if _SUBJECT.match(text) and letters[1:2] != [LETTERS[LETTERS.index(letters[0] or "A") + 1]]:
+def _mentioned(letters: list[str], text: str, options: Options) -> str | None:
+    """Of `letters` that a text only mentions the last, if the text ends there, or the first, if the text begins so.
+
+    Where others have letters and only one option is named without, it is this one.
+    """
+    if len(set(letters)) == 1:
         return letters[0]
+    if _SUBJECT.match(text) and letters[1] != LETTERS[LETTERS.index(letters[0]) + 1 :][:1]:
+        return letters[0]
+    bare = {one.letter for one in mentions(options, lower(text))} - set(letters)
+    if len(bare) == 1:
+        return bare.pop()
     is_list = len(options.texts) > 2 and letters[-len(options.texts) :] == list(LETTERS[: len(options.texts)])
-    return None if is_list else letters[-1]
+    return None if is_list or not _ENDS_WITH_LETTER.search(text) else letters[-1]
 
 
 def _is_refusal(text: str, options: Options) -> bool:
@@ -142,6 +164,8 @@ def _whole(text: str, options: Options) -> str | None:
         return found[0].letter
     if options.numbered and low.isdecimal() and low not in options.numbers and 1 <= int(low[:2]) <= len(options.texts):
         return LETTERS[int(low[:2]) - 1] if len(low) < 3 else None
+    if len(found) == 1 and found[0].end == len(low) and re.fullmatch(rf"\(?{found[0].letter.lower()}[.:)]\s?", low[: found[0].start]):
+        return found[0].letter
     letters = set(re.findall(r"[a-z]", low))
     return options.letters.get(letters.pop().upper()) if len(letters) == 1 and re.fullmatch(r"(?:[a-z]\b[\s.,)(?!]*)+", low) else None
 

@@ -17,7 +17,7 @@ from tasks.voting.answers.choice.attitudes import HEDGED, HYPOTHETICAL, NEGATED,
 from tasks.voting.answers.choice.claims import Claim, Claims, Weight
 from tasks.voting.answers.choice.letters import AFTER_BARE, REFERENCE, is_dressed, letters_of, lists
 from tasks.voting.answers.choice.options import Mention, Options
-from tasks.voting.answers.choice.restated import restates
+from tasks.voting.answers.choice.restated import restates, words
 from tasks.voting.answers.choice.sentences import REACH, SPLIT, begin_of, end_of, near
 
 
@@ -44,7 +44,8 @@ _ADVERBS = (
 _CUE = re.compile(
     rf"(?:\b(?:so|thus|therefore|hence|consequently|leav(?:es|ing)(?:\s(?:us|only|me|just|behind))*|left|be|it'?s|it is|that's|that is"
     rf"|this is|correspond(?:s|ing)? to"
-    rf"|match(?:es|ing)?|namely|remain(?:s|ing)|indicates|points to|supports|only|but|yes|choose|chose|pick|picked|select|selected"
+    rf"|match(?:es|ing)?|namely|remain(?:s|ing)|indicates|points to|favou?rs?|supports|only|but|yes|choose|chose|pick|picked|select"
+    rf"|selected"
     rf"|choosing|selecting|go|going|opt|settle(?: on)?"
     rf"|(?:stay|stick|remain|keep)(?:s|ing)?(?:\s(?:with|to))?|goes to|(?:sure|certain|confident)(?: that)? it was|consistent with"
     rf"|it was(?= (?:probably|likely|definitely|certainly|clearly))|(?:likely|probably|clearly) (?:has|is|was|due to|caused by)"
@@ -91,10 +92,11 @@ _TAG = re.compile(r",\s(?:right|no|(?:is|does|was|has|wo|do|are)n't (?:it|he|she
 # "everything but B is wrong", "except for B", which say of B what is not said of the others
 _EXCEPTED = re.compile(r"\b(?:all|every\w*|each|any\w*|others?|options?)\b.*\b(?:but|except(?: for)?|apart from)\s$|^\W*except(?: for)?\s$")
 _RULED_OUT = re.compile(r"\b(?:wrong|incorrect|false|eliminat\w+|rul(?:es?|ed|ing) out|excluded?|discarded)\b")
+_FALSE = words("false incorrect untrue wrong")
 # "B? Yes."
 _ANSWERED = re.compile(r"\?\s(?:(?P<yes>yes|yep|correct|right|true)|no|nope|wrong|false)\b")
-# "calling it that would be" before "false"
-_TO_CALL = re.compile(r"\w{3}ing\b.*\bwould be $")
+# "10 % would be" before "8"; not so "that would be"
+_WOULD_BE = re.compile(r"(?<!\bit)(?<!that)(?<!this)(?<!which)\swould be $")
 # What makes of an answer in the words of the question a conclusion.
 _CONCLUDES = re.compile(r"\b(?:so|thus|therefore|hence|consequently|overall|based on|in conclusion|in summary)\b")
 _WOULD = re.compile(r"\s(?:would|could|might)\b")
@@ -172,13 +174,13 @@ def _judge(subject: Subject, before: str, after: str, next_to: str, options: Opt
         return
     if after.rstrip().endswith("?") and not (subject.start == 0 or _LEADS.fullmatch(clause)):
         return
-    if options.asks_for_false and _IS_THE_FALSE_ONE.match(rest):
-        found.made.append(Claim(subject.start, Weight.CONCLUDED, one))
-        return
-    if _EXCEPTED.search(before) and _RULED_OUT.search(before + after):
-        found.made.append(Claim(subject.start, Weight.CONCLUDED, one))
-        return
     verdict = _verdict(subject, clause, rest)
+    if options.asks_for_false and (_IS_THE_FALSE_ONE.match(rest) or (verdict == "wrong" and options.asked & _FALSE and len(letters) == 1)):
+        found.made.append(Claim(subject.start, Weight.CONCLUDED, one))
+        return
+    if before.endswith(("but ", "except ", "for ", "from ")) and _EXCEPTED.search(before) and _RULED_OUT.search(before + after):
+        found.made.append(Claim(subject.start, Weight.CONCLUDED, one))
+        return
     if verdict == "wrong" or (verdict is None and _DENIED_BEFORE.search(clause)):
         if not options.asks_for_false or verdict is None:
             found.excluded.update(dict.fromkeys(letters, subject.start))
@@ -186,9 +188,11 @@ def _judge(subject: Subject, before: str, after: str, next_to: str, options: Opt
     if _ANOTHER_TOO.search(clause) or _TOO.search(rest):
         found.made.append(Claim(subject.start, Weight.CONCLUDED if verdict == "right" else Weight.HEDGED, None))
         return
-    if OF_OTHERS.search(clause) or _TO_CALL.search(clause) or HYPOTHETICAL.search(clause + rest):
+    if OF_OTHERS.search(clause) or HYPOTHETICAL.search(clause + rest):
         return
-    if verdict == "right" and not options.asks_for_false:
+    if verdict == "right" and options.asks_for_false and options.asked & _FALSE:
+        found.excluded.update(dict.fromkeys(letters, subject.start))
+    elif verdict == "right" and not options.asks_for_false:
         found.made.append(Claim(subject.start, Weight.CONCLUDED, one))
     elif verdict == "hedged":
         found.made.append(Claim(subject.start, Weight.HEDGED, one))
@@ -246,7 +250,7 @@ def _is_concluded(subject: Subject, clause: str, rest: str, next_to: str) -> boo
     if not cue:
         return False
     if subject.text_only:
-        return ends and not cue["weak"]
+        return ends and not cue["weak"] and not _WOULD_BE.search(clause)
     if subject.letters == ["I"] and not subject.dressed:
         return ends
     return subject.dressed or len(subject.letters) > 1 or bool(AFTER_BARE.match(next_to))

@@ -76,7 +76,7 @@ def read_target(target: str, options: Options) -> Target | None:
         return Target(None)  # a form to fill in
     if cut := re.match(r"\(([A-Za-z])\W*$", target):
         return Target(options.letters.get(cut[1].upper()))
-    if small := re.match(r"([a-z])(?:\)|\s*(?:$|[.:!\n,]))", target):
+    if small := re.match(r"([a-z])(?:\)|[\"'}]|\s*(?:$|[.:!\n,]))", target):
         return Target(options.letters.get(small[1].upper()))
     if number := _label_number(low, options):
         return Target(number)

@@ -19,7 +19,7 @@ from tasks.voting.answers.choice.restated import words
 _CONTRAST = re.compile(r"\b(?:while|whereas|unlike|instead of|rather than|followed by|(?:more|less|other|\w+er) than|(?<=, )not)\b")
 _DENIED = re.compile(
     r"\b(?:not|never|neither|nor|cannot|unlike|than|instead|if|except|some|many|could|might|may|wrong|incorrect|mistake\w*"
-    r"|misconception|myth|unlikely)\b|n't\b"
+    r"|misconception|myth|unlikely|thought)\b|n't\b"
 )
 
 _REMARK = re.compile(r"\([^()\n]{3,300}[.!]\)\s*$")
@@ -62,6 +62,7 @@ def _last_sentence(text: str, options: Options, question: str) -> str | None:
         return None
     if len(sentences) > 1 and not re.search(r"[.!)\"']\W*$", sentences[-1]):
         return None  # cut off
+    sentences = _nearest_to_the_question(sentences, options)
     sentence = next((one for one in reversed(sentences) if not _WOULD.search(one.rpartition(";")[0] or one)), sentences[-1])
     parts = re.split(r";|\bbut\b|=", lower(sentence))
     clauses = [(clause, mentions(options, clause)) for clause in parts if len(parts) == 1 or not _WOULD.search(clause)]
@@ -87,6 +88,21 @@ def _last_sentence(text: str, options: Options, question: str) -> str | None:
         if len(letters) == 1:
             return letters.pop()
     return None
+
+
+def _nearest_to_the_question(sentences: list[str], options: Options) -> list[str]:
+    """All sentences, or, where several each name another option, the one with most words of the question."""
+    said = [one for one in sentences if not (one.rstrip().endswith("?") or _DENIED.search(one) or _WOULD.search(one))]
+    named = [(sentence, {one.letter for one in mentions(options, lower(sentence))}) for sentence in said]
+    about = [(len(words(lower(sentence)) & options.asked), sentence, letters) for sentence, letters in named if len(letters) == 1]
+    order = [letter for _, _, letters in about for letter in letters]
+    if len(set(order)) < 2:
+        return sentences
+    most = max(count for count, _, _ in about)
+    if len(order) > 2 and most < 2 and order == sorted(set(order)):
+        return [""]  # it only goes through the options
+    best = [sentence for count, sentence, _ in about if count == most]
+    return best if len(best) == 1 else sentences
 
 
 def _paraphrased(text: str, options: Options) -> str | None:
