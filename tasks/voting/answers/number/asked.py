@@ -20,7 +20,7 @@ class Asked(NamedTuple):
     kind: str  # "money", "percent", "clock" or ""
     text: str  # the question, plain
     words: frozenset[str]  # stems of all words of the sentence that asks
-    wanted: frozenset[str]  # of these, the telling ones of the clause that asks, after "if …"
+    wanted: frozenset[str]  # of these, the telling ones of the clause that asks, without "if …"
     names: frozenset[str]  # and of these those that are written with a capital
     compares: bool  # how many more, times as many
     share: bool  # a fraction or a probability, which 25 % is 0.25 of
@@ -108,7 +108,7 @@ def asked(question: str) -> Asked:
         kind = "clock"
     scale = _SCALE.search(low)
     opens = _OPENS.search(low)
-    clause = low[opens.start() :] if opens else low
+    clause = re.split(r" (?:if|when)\b", low[opens.start() :] if opens else low)[0]
     wanted = set(re.findall(r"[a-z]{3,}", clause)) - COMMON - set(_ASKED_VERB.findall(clause))
     return Asked(
         units=frozenset(units),

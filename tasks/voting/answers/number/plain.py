@@ -37,10 +37,12 @@ def plain(text: str) -> str:
     text = text.replace(_DOLLAR, "$")
     text = re.sub(rf"(\d)[{_THIN}'~](?=\d{{3}}(?!\d))", r"\1,", text).replace(_THIN, " ")
     # A space separates thousands where a number is expected, and not in "5 250 ml bottles".
-    text = _SPACED.sub(lambda match: match[1] + match[2].replace(" ", ",") + (match[3] or "").replace(",", "."), text)
+    if _IN_GROUPS.search(text):
+        text = _SPACED.sub(lambda match: match[1] + match[2].replace(" ", ",") + (match[3] or "").replace(",", "."), text)
     if "USD" in text:
         text = re.sub(r"\bUSD ?(?=\d)", "$", text)
-    text = re.sub(r"\b(Mrs?|Ms|Dr|St|vs|i\.e|e\.g)\. ", r"\1 ", text)  # no ends of sentences
+    if any(short in text for short in _SHORT):
+        text = re.sub(r"\b(Mrs?|Ms|Dr|St|vs|i\.e|e\.g)\. ", r"\1 ", text)  # no ends of sentences
     if "**" in text:
         text = re.sub(r"\*\*([^*\n]{1,400})\*\*", rf"{BOLD}\1{END}", text).replace("**", " ")
     return text.replace("`", " ").replace("~", " ")
@@ -52,6 +54,8 @@ def words(text: str) -> frozenset[str]:
 
 
 _POWER_OF_TEN = re.compile("(?<![0-9])10([⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,9})")
+_SHORT = ("Mr", "Ms.", "Dr.", "St.", "vs.", "i.e.", "e.g.")
+_IN_GROUPS = re.compile(r"\d \d{3}(?!\d)")
 _SPACED = re.compile(
     r"((?:[=:$#]|\bis|\A) ?|(?<![\d.,] )(?<![\d.,])(?=[\d ]{5,15},\d\d\b))([1-9]\d{0,2}(?: \d{3})+)(?!\d)(,\d\d?)?(?![\d/]|[.,]\d{4})"
 )

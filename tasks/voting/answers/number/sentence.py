@@ -127,10 +127,10 @@ _CONDITION = re.compile(
 )
 _INNER_CONDITION = re.compile(r"\b(?:if|when|since|because|given that)\b[^,]{1,200}(?:,\d{3}[^,]{0,200}){0,2},(?!\d{3})", re.I)
 _REASON = re.compile(
-    r",? (?<!and )\b(?:since|because|as (?:each|there|he|she|they|it)|given that|where|assuming|considering|based on|having)\b", re.I
+    r",? (?<!and )\b(?:since|because|as (?:each|there|he|she|they|it)|given that|where|assuming|considering|based on|having)\b|, if\b", re.I
 )
 _ASIDE = re.compile(
-    r"\b(?:(?:al|even )?though|compared (?:to|with)|as opposed to|and (?:so )?each one)|,? \b(?:who|if|of (?:whom|which)|where)\b", re.I
+    r"\b(?:(?:al|even )?though|compared (?:to|with)|as opposed to|and (?:so )?each one)|,? \b(?:who|of (?:whom|which)|where)\b", re.I
 )
 _SAID_APART = re.compile(r",(?!\d)|;| and (?![^,;]{0,12}\b(?:is|are|equals) \$?\d)| while | whereas | but |[()]")
 _PRONOUN = re.compile(r"\b(?:he|she|they|it)\b", re.I)
@@ -160,9 +160,9 @@ def choose(sentence: str, asked: Asked, results: frozenset[str] = frozenset(), f
         return Choice(found[-2], 20.0, _fits(sentence, found[-2], asked) > 0)  # "1/3 ≈ 0.333"
     conditions = [match.span() for pattern in (_CONDITION, _INNER_CONDITION) for match in pattern.finditer(sentence)]
     conditions = [(opened, closed) for opened, closed in conditions if closed < found[-1].start]
-    reason = next((match.start() for match in _REASON.finditer(sentence) if match.start() > found[0].end), len(sentence))
-    aside = next((match.start() for match in _ASIDE.finditer(sentence) if match.start() > found[0].end), len(sentence))
-    contrast = next((match.start() for match in _CONTRAST.finditer(sentence) if match.start() > found[0].end), len(sentence))
+    reason = next((match.start() for match in _REASON.finditer(sentence) if match.start() >= found[0].end), len(sentence))
+    aside = next((match.start() for match in _ASIDE.finditer(sentence) if match.start() >= found[0].end), len(sentence))
+    contrast = next((match.start() for match in _CONTRAST.finditer(sentence) if match.start() >= found[0].end), len(sentence))
     brackets = [match.span() for match in re.finditer(r"\([^()\n]*\)", sentence)]
     equals = max(sentence.rfind("="), sentence.rfind("≈"))
     unknown = _UNKNOWN.search(sentence)

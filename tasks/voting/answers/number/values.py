@@ -53,6 +53,7 @@ _AFTER = re.compile(
     rf"{END}?\s?(?P<kind>%|\$(?! ?\d)|percent\b|per cent\b|dollars?\b|bucks\b|cents?\b|¢|€|£|USD\b|euros?\b|[ap]\.?m\b)?",
     re.IGNORECASE,
 )
+_GOES_ON = re.compile(r" ?[-+*/=)<>×÷] ?|\.?\n|\.?\Z")  # so that nothing after a number belongs to it
 _PARTS = {"half": Fraction(1, 2), "a quarter": Fraction(1, 4), "quarters": Fraction(3, 4)}
 _SCALES = {"hundred": 100, "thousand": 1000, "k": 1000, "million": 10**6, "m": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
 
@@ -108,12 +109,12 @@ def _number(text: str, match: re.Match[str], asked_scale: str) -> Number:
     close = text[max(0, start - 9) : start]
     plainly = close[-2:-1].isalpha() and not close.lower().endswith(("minus ", "negative "))  # most often, and quick to see
     before = None if plainly else _BEFORE.search(text, max(0, start - 12), start)
-    after = _AFTER.match(text, end)
+    after = None if _GOES_ON.match(text, end) else _AFTER.match(text, end)
     sign, currency, inner = before.groups() if before else (None, None, None)
     minus = bool(inner and currency) or _is_sign(text, before.start(1 if sign else 3) if before else start, sign or inner)
     value = _value(match, minus)
     if after is None:
-        return Number(start, end, value, "money" if currency else "")
+        return Number(start, end, value, "money" if currency else "", "dollar" if currency == "$" else "")
     scale = (after["scale"] or "").strip().lower()
     kind = (after["kind"] or "").lower()
     if after["and"]:
@@ -150,6 +151,9 @@ def _is_sign(text: str, place: int, sign: str | None) -> bool:
 
 
 def _value(match: re.Match[str], negative: bool) -> str:
+    if match[0].isdecimal() and len(match[0]) < 19:  # most often, and quick to see
+        whole = match[0].lstrip("0") or "0"
+        return "-" + whole if negative and whole != "0" else whole
     if match["clock"]:
         hour, minute = match["clock"].split(":")
         return canonical(hour) if minute == "00" and not match[0].count(":") > 1 else match[0].lstrip("0")
