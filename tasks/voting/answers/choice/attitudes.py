@@ -26,7 +26,7 @@ HEDGED = re.compile(
 OF_OTHERS = re.compile(
     r"\b(?:people|students?|whether|someone|somebody|others|(?:many|some|most)(?!\s?$|\s(?:appropriate|likely|suitable|accurate"
     r"|consistent|probably"
-    r"|correct|plausible|of the))|published|textbook|author|claims?|mistake(?:nly)?|mistaken|wrongly|incorrectly|falsely|misconception"
+    r"|correct|plausible|of the))|published|textbooks?|author|claims?|mistake(?:nly)?|mistaken|wrongly|incorrectly|falsely|misconception"
     r"|trap|distractor|at first|initially|originally|first|thought|was going|were going|considered|you (?:might|may|could|said|chose"
     r"|picked)|your|used to|last year"
     r"|(?:friend|teacher|classmate|colleague|he|she|they)s?\s(?:say|said|think|believe|insist|claim)\w*)\b"

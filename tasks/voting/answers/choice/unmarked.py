@@ -19,9 +19,10 @@ from tasks.voting.answers.choice.restated import words
 _CONTRAST = re.compile(r"\b(?:while|whereas|unlike|instead of|rather than|followed by|(?:more|less|other|\w+er) than|(?<=, )not)\b")
 _DENIED = re.compile(
     r"\b(?:not|never|neither|nor|cannot|unlike|than|instead|if|except|some|many|could|might|may|wrong|incorrect|mistake\w*"
-    r"|misconception|myth|unlikely|thought)\b|n't\b"
+    r"|misconception|myth|unlikely|thought|people|textbooks?)\b|n't\b"
 )
 
+_CALLED_TRUE = re.compile(r"\b(?:true|correct)\b")
 _REMARK = re.compile(r"\([^()\n]{3,300}[.!]\)\s*$")
 _WOULD = re.compile(r"\b(?:would|could|might)\b")
 
@@ -72,7 +73,12 @@ def _last_sentence(text: str, options: Options, question: str) -> str | None:
         around = around[: one.start] + "_" * (one.end - one.start) + around[one.end :]
     contrast = next((match.start() for match in _CONTRAST.finditer(around) if match.start() > found[0].start), None)
     if contrast and not _DENIED.search(around[:contrast]):
+        denied = words(around[contrast:]) if around.startswith("not ", contrast) else frozenset()
+        if denied and denied <= options.asked and not options.asks_for_false:
+            return None  # "not the capital of France", which was asked for
         around, found = around[:contrast], [one for one in found if one.start < contrast]
+    if options.asks_for_false and _CALLED_TRUE.search(around):
+        return None
     if _DENIED.search(around) and not options.asks_for_false:
         left = set(LETTERS[: len(options.texts)]) - {one.letter for one in found}
         return left.pop() if len(left) == 1 and len(options.texts) > 2 else None
@@ -113,7 +119,7 @@ def _paraphrased(text: str, options: Options) -> str | None:
     own = {letter: one.difference(*of[:place], *of[place + 1 :]) for place, (letter, one) in enumerate(zip(LETTERS, of, strict=False))}
     shares = {letter: max((len(one & sentence) for sentence in said), default=0) / len(one) for letter, one in own.items() if one}
     best, *others = sorted(shares, key=lambda letter: -shares[letter]) or [""]
-    if not best or shares[best] < 0.5 or any(shares[other] > shares[best] / 2 for other in others):
+    if not best or options.asks_for_false or shares[best] < 0.5 or any(shares[other] > shares[best] / 2 for other in others):
         return None
     only = len(sentences) == 1 and said[0] <= options.asked | of[LETTERS.index(best)]  # the sentence says nothing else
     return best if only or shares[best] * len(own[best]) >= max(2, 0.6 * len(own[best])) else None
