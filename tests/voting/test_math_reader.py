@@ -135,6 +135,8 @@ def test_where_there_is_no_answer_none_is_read(text: str | None) -> None:
 
 def test_what_is_denied_is_no_answer_and_of_calculations_the_last_counts() -> None:
     assert read("The answer is $5$.\n\nNote: the answer is not $6$.", "The answer is **not** $6$.") == ["5", None]
+    assert read("The answer isn't 5. It is 6.", "The answer is $0.5$ or $\\frac12$.") == ["6", "0.5"]
+    assert read("**Solution:** Let x be it. Then x = 4.", "Solution: $x = 4$, since $x > 0$.") == ["4", "x=4"]
     assert read("The answer is not $5$ but $6$.", "3 * 4 = 12. 12 - 3 = 9.") == ["6", "12-3=9"]
 
 

@@ -35,10 +35,11 @@ _BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])\s*")
 _MARKER = re.compile(
     r"####\s*|(?:(?<=\n)|\A)[ *]{0,4}(?:A|Ans|Result):[ *]{0,4}"
     r"|(?:\banswer|\bsolution)s?\b(?:\s*\([^()\n]{0,30}\))?"
-    r"(?:[ *_]{0,4}:|[^.\n$\\:=]{0,40}?\s(?:is|are|equals|would be|=))[ *_]{0,4}:?[ *_]{0,4}",
+    r"(?:[ *_]{0,4}:|[^.\n$\\:=]{0,40}?\s(?:(?:is|are|equals|would be)\b|=))[ *_]{0,4}:?[ *_]{0,4}",
     re.IGNORECASE,
 )
 _DENIED = re.compile(r"(?:\bnot|n't|\bwrong|\bincorrect)[\s*_]*$", re.IGNORECASE)
+_IS_HEADING = re.compile(r"solutions?\b[^a-z]*:", re.IGNORECASE)  # of what may be a whole solution
 _IS_DENIED = re.compile(r"[\s*_:]*not\b", re.IGNORECASE)
 _SAYS_NOTHING = re.compile(r"(?:not|correct|incorrect|right|wrong|verified|unknown|unclear|given|shown|below|above)\b", re.IGNORECASE)
 _BETWEEN_BOXES = re.compile(r"(?:[\s$.,;]|\\[ ,;]|\\q?quad)*(?:\\text\{)?\s*(?:,|and|or|;)?\s*\}?[\s$]*(?:[a-zA-Z](?:_\w)?\s*=\s*)?[\s$]*")
@@ -101,6 +102,8 @@ def _read(text: str, percent: bool, goes_on: bool, refused: bool) -> str | None:
     for marker in reversed(list(_MARKER.finditer(text, place))):
         said = text[marker.end() : marker.end() + LONGEST]
         marked = None if _IS_DENIED.match(said) else _after(said)
+        if marked and _IS_HEADING.match(marker[0]) and not _is_mathematical(marked):
+            continue
         if marked and not _SAYS_NOTHING.match(marked) and (written is None or _NUMBER.search(marked)):
             written = marked
             break
@@ -125,8 +128,15 @@ def _boxed(text: str) -> tuple[str | None, int]:
             continue
         found.append(content.strip())
         begin = box.start()
-    distinct = {spelling(content): content for content in reversed(found)}
-    return ", ".join(distinct.values()) or None, last
+    return _listed(found[::-1]) or None, last
+
+
+def _listed(answers: list[str]) -> str:
+    r"""Each once, in order: `0.5` and `\frac12` are one."""
+    distinct: dict[str | None, str] = {}
+    for answer in answers:
+        distinct.setdefault(spelling(answer), answer)
+    return ", ".join(distinct.values())
 
 
 def _in_braces(text: str, start: int) -> tuple[str, int]:
@@ -156,7 +166,7 @@ def _after(text: str) -> str | None:
             break
     if formulas:
         rest = re.match(r"\s*(%|percent|\\%|[a-z]+(?:\^\d)?(?=\s*[.\n]|$))", text[at:])
-        return ", ".join(formulas) + (f" {rest[1]}" if rest and len(formulas) == 1 else "")
+        return _listed(formulas) + (f" {rest[1]}" if rest and len(formulas) == 1 else "")
     sentence = _SENTENCE_END.split(text, maxsplit=1)[0].strip(" *_:")
     if option := re.match(r"\(?[A-J]\)(?=\s)", sentence):
         return option[0]
@@ -189,8 +199,8 @@ def _unmarked(text: str) -> str | None:
         return _of_formulas(tail, formulas)
     for line in lines[:-4:-1]:
         bold = _BOLD.findall(line)
-        if bold and (_is_mathematical(bold[-1]) or _NUMBER.search(bold[-1]) or len(bold[-1].split()) <= 3):
-            return _value(bold[-1])
+        if bold and (value := _value(bold[-1])):
+            return value
         if formulas := _formulas(line):
             return _of_formulas(line, formulas)
         plain = line.rstrip(" .!")
@@ -213,7 +223,7 @@ def _of_formulas(text: str, formulas: list[re.Match[str]]) -> str | None:
             groups.append([following])
     while len(groups) > 1 and _CONDITION.match(text[groups[-2][-1].end() : groups[-1][0].start()]):
         groups.pop()
-    return None if _DENIED.search(text[: groups[-1][0].start()]) else ", ".join(map(_inner, groups[-1]))
+    return None if _DENIED.search(text[: groups[-1][0].start()]) else _listed([*map(_inner, groups[-1])])
 
 
 def _value(line: str) -> str | None:
