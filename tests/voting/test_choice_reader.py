@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.voting.answers import choice
@@ -174,6 +174,20 @@ def test_of_options_that_contain_each_other_the_longest_is_mentioned() -> None:
     assert [one.letter for one in mentions(known, "dark red, red, 12.5 and $12.00, not 112 or infrared")] == ["B", "A", "D", "C"]
 
 
+@settings(max_examples=25)
+@given(st.permutations(CITIES), st.data())
+def test_a_sentence_in_the_words_of_the_question_answers_it_whatever_letters_are_discussed_before(
+    choices: list[str], data: st.DataObject
+) -> None:
+    town, *others = data.draw(st.permutations(choices))
+    discussed = " ".join(f"{other} ({LETTERS[choices.index(other)]}) has a port." for other in others)
+    question = "Which city is the capital of France?"
+    answer = LETTERS[choices.index(town)]
+    assert read(f"{discussed} The capital of France is {town}.", choices=choices, question=question) == [answer]
+    assert read(f"{town} is the capital of France. {discussed}", choices=choices, question=question) == [answer]
+    assert read(f"{discussed} The capital of Spain isn't {town}.", choices=choices, question=question) == [None]
+
+
 def test_gold_is_a_letter_that_the_question_has() -> None:
     rows = pl.DataFrame({"gold": ["B", " (b) ", "E", "Paris", "AB", "", "E"], "choices": [list(CITIES)] * 6 + [None]})
     assert choice.gold(rows).to_list() == ["B", "B", None, None, None, None, "E"]
@@ -201,6 +215,14 @@ PIECES = st.sampled_from(
         ),
         *(
             "Wait, ",
+            "No, ",
+            "Just kidding, ",
+            "Edit: ",
+            "the second option",
+            "~~",
+            "Die Antwort ist ",
+            "The answer's ",
+            "The place is ",
             "Actually it is B. ",
             "I don't think ",
             "If so, ",
@@ -284,6 +306,10 @@ HOSTILE = {
         "thoughts": "</think>",
         "options": "Paris. ",
         "combining": "\u0301",
+        "struck out": "~~a",
+        "in the question's words": "The capital is Paris, ",
+        "excepted": "all of them but A are wrong, ",
+        "places": "the first option ",
     }.items()
 }
 

@@ -7,13 +7,15 @@ r"""Decides which option one text answers.
     read_text("It is Paris.", "?", ("Lyon", "Paris"))                                        →  "B"
 
 In this order: the last marked answer ("the answer is …"), or what corrects it; the letter with which a text begins; the last
-conclusion ("so B", "B is correct"); a guess, if there is only one; what is left when all other options are denied; the last letter in
-brackets; the option that the last sentence names by its text. Two options at once are none. Where letter and text disagree the
-letter counts, since the letter was asked for.
+conclusion ("so B", "B is correct"), or an answer in the words of the question ("the capital is Paris"); a guess, if there is only
+one; what is left when all other options are denied; a letter that is only mentioned, if it is the only one or ends or begins the
+text; the option that the last sentence names by its text, or that the text paraphrases. Two options at once are none. Where
+letter and text disagree the letter counts, since the letter was asked for.
 """
 
 import re
 
+from tasks.voting.answers.choice.attitudes import HEDGED, NEGATED, OF_OTHERS
 from tasks.voting.answers.choice.claims import Claim, Claims, Weight
 from tasks.voting.answers.choice.letters import LIST, letters_of
 from tasks.voting.answers.choice.lists import without_lists
@@ -51,6 +53,7 @@ _LEADING = re.compile(
 )
 # "Option B shows how": the rest is said of other options.
 _SUBJECT = re.compile(r"\W*(?:option|choice)\s\(?[A-Z]\)?\s[a-z]", re.IGNORECASE)
+_DOUBTED = re.compile("|".join((NEGATED.pattern, OF_OTHERS.pattern, HEDGED.pattern, r"\bwould\b")))
 # "… (B)", "… (B) Paris"
 _ENDS_WITH_LETTER = re.compile(r"\(?[A-Z]\)?(?:[.:]?\s[A-Z][^\s.;]{1,30}(?:\s[^\s.;]{1,30})?)?[.\s]*$")
 _LEADING_NUMBER = re.compile(r"\W*(?:option|choice|number) #?\(?(\d{1,2})\)?(?!\w|[.,]\d)", re.IGNORECASE)
@@ -138,7 +141,8 @@ def _mentioned(letters: list[str], text: str, options: Options) -> str | None:
         return letters[0]
     if _SUBJECT.match(text) and letters[1] != LETTERS[LETTERS.index(letters[0]) + 1 :][:1]:
         return letters[0]
-    bare = {one.letter for one in mentions(options, lower(text))} - set(letters)
+    affirmed = [one for one in re.split(r"(?<=[.!?])\s|\n", lower(text)) if not (one.endswith("?") or _DOUBTED.search(one))]
+    bare = {one.letter for sentence in affirmed for one in mentions(options, sentence)} - set(letters)
     if len(bare) == 1:
         return bare.pop()
     is_list = len(options.texts) > 2 and letters[-len(options.texts) :] == list(LETTERS[: len(options.texts)])
