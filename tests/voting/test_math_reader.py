@@ -137,6 +137,7 @@ def test_what_is_denied_is_no_answer_and_of_calculations_the_last_counts() -> No
     assert read("The answer is $5$.\n\nNote: the answer is not $6$.", "The answer is **not** $6$.") == ["5", None]
     assert read("The answer isn't 5. It is 6.", "The answer is $0.5$ or $\\frac12$.") == ["6", "0.5"]
     assert read("**Solution:** Let x be it. Then x = 4.", "Solution: $x = 4$, since $x > 0$.") == ["4", "x=4"]
+    assert read("3x = -7, so x = -7/3.", "Then x is 5.", "x is 5", "They meet at (1, 2).") == ["-7/3", "5", "5", "(1,2)"]
     assert read("The answer is not $5$ but $6$.", "3 * 4 = 12. 12 - 3 = 9.") == ["6", "12-3=9"]
 
 

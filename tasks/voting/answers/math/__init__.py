@@ -62,6 +62,8 @@ _VALUE = re.compile(
 )
 _ASSIGNMENT = r"[a-zA-Z]\s*=\s*[^\s,=]+"
 _ASSIGNED = re.compile(rf"\b{_ASSIGNMENT}(?:\s*(?:,|or|and|, and|, or)\s*{_ASSIGNMENT})+$")
+_WORD = re.compile(r"[A-Za-z]{3,}|\b(?:so|is|we|he|it|if|to|of|by)\b")
+_PAIR = re.compile(r"(?<![\w)])[(\[][^()\[\]=]{1,100},[^()\[\]=]{1,100}[)\]]$")
 _NUMBER = re.compile(r"-?\$?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?%?")
 
 
@@ -230,6 +232,8 @@ def _value(line: str) -> str | None:
     """What the last "=" or "is" of a line leads to; else its last number."""
     if assigned := _ASSIGNED.search(line):
         return assigned[0]
+    if (pair := _PAIR.search(line)) and _is_mathematical(pair[0]):
+        return pair[0]
     found = _VALUE.match(line)
     if found and re.match(r"not\b.*\d", found[1]):
         return None
@@ -246,4 +250,4 @@ def _value(line: str) -> str | None:
 def _is_mathematical(text: str) -> bool:
     """Symbols and digits, and of letters no words."""
     rest = re.sub(r"\\[a-zA-Z]+(?:\{[a-zA-Z ]*\})?|\b(?:and|or)\b", "", text)
-    return bool(text.strip()) and not re.search(r"[A-Za-z]{3,}", rest) and bool(re.search(r"\d|\\|^\W*[a-zA-Z]\W*$|=", text))
+    return bool(text.strip()) and not _WORD.search(rest) and bool(re.search(r"\d|\\|^\W*[a-zA-Z]\W*$|=", text))
