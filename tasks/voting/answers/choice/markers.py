@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from tasks.voting.answers.choice.attitudes import HEDGED, HYPOTHETICAL, NEGATED, OF_OTHERS
 from tasks.voting.answers.choice.claims import Claim, Claims, Weight
+from tasks.voting.answers.choice.letters import DRESSED
 from tasks.voting.answers.choice.options import Mention, Options
 from tasks.voting.answers.choice.plain import places
 from tasks.voting.answers.choice.sentences import SPLIT, STOP, begin_of, end_of, near
@@ -82,7 +83,15 @@ def marked(
             pass
         elif not target:
             said = low[marker.end() : until].strip(" .\n")
-            unread = marker.start() if said and not marker["near"] and not marker["weak"] and not NEGATED.match(said) else unread
+            unread = (
+                marker.start()
+                if said
+                and not marker["near"]
+                and not marker["weak"]
+                and not re.search(DRESSED, marker["gap"] or "")
+                and not NEGATED.match(said)
+                else unread
+            )
             until = marker.end()
             continue
         else:

@@ -72,9 +72,9 @@ _BE = (
 # What is said behind a subject: "B is wrong", "B: yes", "B ✓", "B fits", "which makes B the right choice"
 _VERDICT = re.compile(
     rf"(?P<gap>[^;\n]{{0,60}}?)\b(?P<verb>{_BE})(?P<adverbs>[^.;,\n]{{0,30}}?)\b(?:(?P<right>(?:correct|right|true|best"
-    rf"|better(?! than)|accurate"
+    rf"|better(?! than)|mo(?:re|st) plausible|accurate"
     rf"|valid|appropriate|likely)\b|the one\b|richtig|correct[ae]|corretta|(?:the|my|our)\s(?:\w+\s)?(?:answer|choice|option))"
-    r"|(?P<wrong>wrong|falsch|fausse|falsa|incorrect|false|untrue|invalid|inaccurate|eliminated|ruled out|excluded|discarded"
+    r"|(?P<wrong>wrong|mistake|error|falsch|fausse|falsa|incorrect|false|untrue|invalid|inaccurate|eliminated|ruled out|excluded|discarded"
     r"|rejected|dismissed|removed"
     r"|crossed out|out|irrelevant|impossible|implausible|unlikely)\b)"
     r"|\s?(?:as\s)?the\s(?:only\s|most\s|single\s)?(?P<direct>right|correct|best)\b"
@@ -101,7 +101,7 @@ _WOULD_BE = re.compile(r"(?<!\bit)(?<!that)(?<!this)(?<!which)\swould be $")
 _CONCLUDES = re.compile(r"\b(?:so|thus|therefore|hence|consequently|overall|based on|in conclusion|in summary)\b")
 _WOULD = re.compile(r"\s(?:would|could|might)\b")
 # "(B) fits, whereas (A) does not"
-_CONTRASTED = re.compile(r"\w.*\b(?:whereas|while)\b")
+_CONTRASTED = re.compile(r"\w.*\b(?:whereas|while|although|though)\b")
 # What may stand before a letter that is all that a sentence says: "No, wait: (B)."
 _LEADS = re.compile(
     r"(?:\W|\b(?:no|yes|yeah|ok|okay|sure|wait|actually|so|hence|thus|therefore|well|probably|maybe|perhaps|definitely|surely|likely"

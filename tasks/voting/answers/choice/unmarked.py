@@ -58,7 +58,7 @@ def _leading_text(text: str, options: Options) -> str | None:
 
 def _last_sentence(text: str, options: Options, question: str) -> str | None:
     """The option that the last sentence names by its text, without denying it."""
-    sentences = [one for one in re.split(r"(?<=[.!?])\s|\n", text.strip()) if re.search(r"\w", one)]
+    sentences = [one for one in re.split(r"(?<=[.!?;])\s|\n", text.strip()) if re.search(r"\w", one)]
     if not sentences or sentences[-1].rstrip().endswith("?"):
         return None
     if len(sentences) > 1 and not re.search(r"[.!)\"']\W*$", sentences[-1]):
