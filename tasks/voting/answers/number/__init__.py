@@ -33,10 +33,9 @@ def read(rows: pl.DataFrame) -> pl.Series:
     told = texts.filter(pl.col("text").is_not_null())
     if told.height < _FEW:
         return _in_order(texts, [_careful(told)])
-    is_share = question.str.contains_any(["fraction", "probability"], ascii_case_insensitive=True)  # of which 25% is 0.25
-    at_once, rest = clear(told.filter(~is_share))
+    at_once, rest = clear(told)
     found = at_once.select("place", answer=_spelt(at_once["found"]))
-    return _in_order(texts, [found, _careful(rest), _careful(told.filter(is_share))])
+    return _in_order(texts, [found, _careful(rest)])
 
 
 def gold(rows: pl.DataFrame) -> pl.Series:

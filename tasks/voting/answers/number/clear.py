@@ -30,8 +30,8 @@ _STRICT = (
     rf"|\\boxed\{{{_VALUE}\}}"
 )
 _NOT_A_UNIT = (
-    r"[0-9] (?:[a-z]+ )*(?:hundred|thousand|million|billion|trillion|dozens?|half|quarters?|cents?|times|plus|minus|divided|multiplied|so"
-    r"|therefore|giving|leaving|making|meaning|which|not|since|because|are|is|was|were|and|then|or|to|per|as|st|nd|rd|th|where)\b"
+    r"[0-9] (?:[a-z]+ )*(?:hundred|thousand|million|billion|trillion|dozens?|half|quarters?|cents?|percent|times|plus|minus"
+    r"|divided|multiplied|so|therefore|giving|leaving|making|meaning|which|not|since|because|are|is|was|were|and|then|or|to|per|as|st|nd|rd|th|where)\b"
 )
 _RESULT = rf"\n[^\n]*[0-9)a-z>] ?= ?\$?(?:<<[^<>\n]*>>)?(?P<value>{_VALUE})%?(?: [a-z]+){{0,8}}\.?$"
 _WORDS = r"[ -~--[0-9=;$\\^!?.*]]*"
@@ -49,9 +49,12 @@ _CONCLUDES = (
     r"|that means|final)\b"
 )
 _THEREFORE = r"(?i)therefore|thus|hence|conclusion|overall|altogether|in total"
-_IN_WORDS = (
+_COUNT = (
     r"(?i)\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[a-z]+teen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
-    r"|hundred|thousand|million|dozen|half|third|quarter|fifth|tenth|none|nothing|no|note|notice|remember|mind|please|hope|remark)\b"
+    r"|hundred|thousand|million|dozen)\b"
+)
+_IN_WORDS = (
+    rf"{_COUNT}|\b(?:half|third|quarter|fifth|tenth|none|nothing|no|note|notice|remember|mind|please|hope|remark)\b"
     r"|let me|if you|feel free|for (?:ref|con|com)"
     r"|(?:the|our|my|this) (?:ans|cal|sol|res|ass)|assum|p\.?s|fun fact|side note|as a check|interesting|by the way|forget|step"
 )
@@ -84,8 +87,9 @@ _CHECKS = (
 _DOUBTFUL = (
     r"(?i)\b(?:since|because|as (?:each|there|he|she|they|it)|given that|where|assum\w*|considering|based on|having|would|could|might|not"
     r"|sure|certain|know|idea|cannot|can['’]t|enough|insufficient|information|impossible|note|notice|remember|keep|please|hope|let me"
-    r"|if you|feel free|reference|context|comparison|remark|fun fact|interestingly|by the way|forget|step|p\.?s|leaving|making the"
-    r"|for a total|our|my|(?:this|that|it|which) (?:is|was|rounds|leaves)|the (?:answer|calculation|solution|result))\b|n['’]t\b|\?"
+    r"|if you|feel free|reference|context|comparison|remark|fun fact|interestingly|by the way|forget|step|p\.?s|leaving"
+    r"|making the|for a total|our|my|(?:this|that|it|which) (?:is|was|rounds|leaves)|the (?:answer|calculation|solution|result))\b"
+    r"|n['’]t\b|\?|%|percent"
 )
 _DOUBTFUL_END = (
     r"(?i)[0-9](?:\*\*)? (?:[a-z]+ )*(?:so|therefore|hence|thus|giving|leaving|making|meaning|which|for a total|hundred|thousand|million"
@@ -141,7 +145,7 @@ def _concluded(rows: pl.DataFrame) -> pl.DataFrame:
     said = end.str.extract(_CONCLUSION)
     last = pl.coalesce(said, "line")
     is_plain = (
-        ~last.str.contains(_IN_WORDS)
+        ~last.str.contains(_COUNT)
         & ~last.str.contains(_DOUBTFUL)
         & ~last.str.contains(_DOUBTFUL_END)
         & ~(pl.col("cents") & last.str.contains(r"\$|dollar"))

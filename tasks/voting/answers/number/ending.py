@@ -2,11 +2,12 @@ r"""Where in a text its answer stands: the careful reading of one text, with its
 
     "The answer is 13. Wait, she also bakes with 4. So 9 are left."     →  "9"    (a correction undoes what is before it)
     "So she has 9 eggs left. Note that 3 were eaten."                   →  "9"    (a remark is no answer)
+    "So 5 crates hold 120 liters. That is 32 gallons."                  →  "120"  (how many liters are asked for)
     "The answer is 9.\n\nQ: Rob has 5 cats and gets 6. How many?"       →  "9"    (another question is no part of the text)
     "She has 16 - 3 - 4 = 9 eggs. So she makes 9 * 2 ="                 →  null   (cut off before its answer)
 
 First what is announced as the answer (`\boxed{}`, "####", "the answer is", "A:"), the last of them; else the last sentence with a
-number that is neither a remark nor a check.
+number that is neither a remark nor a check, unless one before it says much more of what is asked for.
 """
 
 import re

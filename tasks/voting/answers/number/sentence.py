@@ -4,9 +4,10 @@
     "So 120 minutes * 3 ml = 360 ml are lost in 2 hours."       (how many ml?)             →  "360"
     "She has 9 eggs left (16 - 7 = 9)."                         (how many eggs?)           →  "9"
     "If there are 7 teams of 15, there are 105 people."         (how many people?)         →  "105"
+    "So Ole has 28 apples and Nora has 14."                     (how many has Nora?)       →  "14"
 
-Each number gets points for what stands before and after it, whether it has the unit that the question asks for, whether it is what
-was calculated last, and whether the question itself gave it. The points were set by hand, on texts of our own and on GSM8K's 8,792
+Each number gets points for what stands before and after it, whether it has the unit that the question asks for, whether who or what
+is asked for stands in its clause, whether it is what was calculated last, and whether the question itself gave it. The points were set by hand, on texts of our own and on GSM8K's 8,792
 solutions without their last line: of those, 99.4 % are read right.
 """
 
