@@ -97,7 +97,7 @@ CLAUSE = re.compile(
 )
 
 # A paragraph in brackets at the end: "\n(If the raise was compounded, it would be $9.)"
-ASIDE = re.compile(r"\n\s*\([^()]{20,2000}\)\s*\Z")
+ASIDE = re.compile(r"\n[ \t]*\([^()]{20,2000}\)\s*\Z")
 
 # A sentence that gives no answer.
 REMARK = re.compile(

@@ -7,8 +7,8 @@
     "So Ole has 28 apples and Nora has 14."                     (how many has Nora?)       →  "14"
 
 Each number gets points for what stands before and after it, whether it has the unit that the question asks for, whether who or what
-is asked for stands in its clause, whether it is what was calculated last, and whether the question itself gave it. The points were set by hand, on texts of our own and on GSM8K's 8,792
-solutions without their last line: of those, 99.4 % are read right.
+is asked for stands in its clause, whether it is what was calculated last, and whether the question itself gave it. The
+points were set by hand, on texts of our own and on GSM8K's 8,792 solutions without their last line: of those, 99.4 % are read right.
 """
 
 import re
