@@ -226,8 +226,10 @@ def _check_alone(run: RunFile, queries: pl.DataFrame, models: Sequence[str], sou
 def load_queries(run: RunFile, benchmark: Benchmark) -> Written:
     """A benchmark → `queries`."""
     from tasks.benchmarks.load import load_benchmark
+    from tasks.voting.vote import check_gold, with_gold
 
     queries, notes = load_benchmark(benchmark, run.splits, run.seed)
+    check_gold(with_gold(queries))  # before anything is sampled
     _check_alone(run, queries, [model.name for model in run.models], f"benchmark {benchmark.name!r}")
     return {"queries": [write_table(Lake(run.lake), QUERIES, queries, f"{folder_name(benchmark.name)}/")], "notes": notes}
 

@@ -51,6 +51,25 @@ def with_gold(queries: pl.DataFrame) -> pl.DataFrame:
     return with_answers(queries.with_columns(given="gold"), lambda reader: reader.gold, "gold")
 
 
+def check_gold(asked: pl.DataFrame) -> None:
+    """Raise UserError for the first query of `asked` (of `with_gold`) whose gold is no answer of its kind."""
+    bad = asked.filter(pl.col("gold").is_null()).sort("query_id")
+    if bad.height:
+        first = bad.row(0, named=True)
+        raise UserError(
+            f"benchmark {first['benchmark']!r}: query {first['source_id']}: column 'gold' is {first['given']!r}, "
+            f"expected an answer of kind {first['answer_kind']!r}"
+        )
+
+
+def _check_enough(votes: pl.DataFrame, at_least: int) -> None:
+    """That not all answers of a model count for nothing because it has too few samples: nobody could tell from the labels."""
+    few = votes.group_by("model").agg(pl.col("drawn").max()).filter(pl.col("drawn") < at_least).sort("model")
+    if few.height:
+        model, drawn = few.row(0)
+        raise UserError(f"labels: at_least = {at_least}, but model {model!r} has {drawn} samples of a query at most")
+
+
 def read(generations: pl.DataFrame, asked: pl.DataFrame, k: int | None) -> pl.DataFrame:
     """What is read from each sample that votes: `query` of its query in `asked` (of `with_gold`), and `answer`; its text is let go.
 
@@ -69,7 +88,7 @@ def count(
 ) -> pl.DataFrame:
     """The votes of all samples that were `read`; as `vote`."""
     asked = asked.with_row_index("query")
-    _check_gold(asked.join(samples, on="query", how="semi"))
+    check_gold(asked.join(samples, on="query", how="semi"))
     parts = [
         _count(part, asked, k).with_columns(model=pl.lit(str(model)), recipe=pl.lit(str(recipe)))
         for (model, recipe), part in samples.partition_by("model", "recipe", as_dict=True, include_key=False).items()
@@ -122,24 +141,6 @@ def _first_row() -> pl.Expr:
     """Over rows in the order of `query`: the number of the first row of the same query."""
     is_first = (pl.col("query") != pl.col("query").shift(1)).fill_null(True)
     return pl.when(is_first).then(pl.int_range(pl.len())).forward_fill()
-
-
-def _check_gold(asked: pl.DataFrame) -> None:
-    bad = asked.filter(pl.col("gold").is_null()).sort("query_id")
-    if bad.height:
-        first = bad.row(0, named=True)
-        raise UserError(
-            f"benchmark {first['benchmark']!r}: query {first['source_id']}: column 'gold' is {first['given']!r}, "
-            f"expected an answer of kind {first['answer_kind']!r}"
-        )
-
-
-def _check_enough(votes: pl.DataFrame, at_least: int) -> None:
-    """That not all answers of a model count for nothing because it has too few samples: nobody could tell from the labels."""
-    few = votes.group_by("model").agg(pl.col("drawn").max()).filter(pl.col("drawn") < at_least).sort("model")
-    if few.height:
-        model, drawn = few.row(0)
-        raise UserError(f"labels: at_least = {at_least}, but model {model!r} has {drawn} samples of a query at most")
 
 
 def _label(labels: Labels) -> pl.Expr:

@@ -172,6 +172,15 @@ def test_a_name_that_is_not_known_is_refused_before_anything_is_sampled(make_run
     assert not Path(run.lake).joinpath("generations").exists()
 
 
+def test_a_gold_that_cannot_be_read_is_refused_before_anything_is_sampled(make_run: MakeRun, tmp_path: Path) -> None:
+    golds = tmp_path / "golds.csv"
+    golds.write_text("question,gold\n" + "".join(f"{number} + 1?,{number + 1}\n" for number in range(40)) + "which?,$\n")
+    run = make_run(benchmarks=[{"name": "sums", "files": [str(golds)], "answer_kind": "math"}])
+    with pytest.raises(UserError, match=r"column 'gold' is '\$', expected an answer of kind 'math'"):
+        refresh(run)
+    assert not Path(run.lake).joinpath("generations").exists()
+
+
 def test_queries_have_the_three_splits(make_run: MakeRun) -> None:
     run = make_run()
     refresh(run)
