@@ -17,7 +17,7 @@ import statistics
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -59,10 +59,16 @@ FILTERS: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
 
 
 def main(rounds: int = 3) -> None:
-    """Print the times, and whether the labels are the same."""
+    """Print the times, and whether the labels are the same: where all texts end with a marker, and in a mix of endings."""
+    for words, endings in (("All texts end with a marker", texts.MARKED), ("A mix of endings", texts.ENDINGS)):
+        print(f"\n{words}: ", end="")  # noqa: T201
+        _measure(rounds, endings)
+
+
+def _measure(rounds: int, endings: Mapping[str, Mapping[str, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         lake = Lake(folder)
-        samples = _write(lake)
+        samples = _write(lake, endings)
         runs: dict[str, Callable[[], object]] = {"manyminds": lambda: _ours(lake)}
         for name in FILTERS:
             runs[f"lm-eval, {name}, majority"] = lambda name=name: _theirs(lake, name, each=False)
@@ -90,9 +96,9 @@ def _cpu_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def _write(lake: Lake) -> int:
+def _write(lake: Lake, endings: Mapping[str, Mapping[str, int]]) -> int:
     """Fill the lake as sampling does, chunk by chunk, and say with what; returns the number of generations."""
-    queries, generations = texts.tables(MODELS, K)
+    queries, generations = texts.tables(MODELS, K, endings)
     write_table(lake, QUERIES, queries, "all/")
     for bucket in buckets(BUCKETS):
         held = generations.filter(bucket.holds()).with_columns(bucket=pl.lit(bucket.label))
@@ -113,7 +119,7 @@ def _ours(lake: Lake) -> None:
     queries = lake.files(QUERIES.name)
     for model in range(MODELS):
         for bucket in buckets(BUCKETS):
-            rows = read_table(lake, QUERIES, queries).filter(bucket.holds())
+            rows = read_table(lake, QUERIES, queries, where=bucket.holds())
             vote_shard(lake, generation_files(lake, f"model-{model}", "r0", bucket), rows, f"model-{model}/{bucket.label}/", K)
 
 

@@ -11,7 +11,7 @@ import json
 import os
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -44,6 +44,7 @@ ENDINGS = {
         "": 2,
     },
 }
+MARKED = {"number": {"\n#### {answer}": 1}, "choice": {" The answer is ({answer}).": 1}}
 REMARKS = (
     "Note that this takes all of the figures as they are given in the question, and that nothing else happens in between. If that is not "
     "what was meant, please let me know, and I will gladly work through it again with the other reading.",
@@ -70,7 +71,7 @@ def solutions() -> list[tuple[str, str, int]]:
     return [(question, text, int(gold.replace(",", ""))) for question, text, gold in parts if re.fullmatch(r"-?[\d,]+", gold)]
 
 
-def tables(models: int, k: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+def tables(models: int, k: int, endings: Mapping[str, Mapping[str, int]] = ENDINGS) -> tuple[pl.DataFrame, pl.DataFrame]:
     """`queries` (two for each solution: one of kind number, one of kind choice with four options) and `generations`."""
     order = random.Random(0)
     told = solutions()
@@ -96,7 +97,7 @@ def tables(models: int, k: int) -> tuple[pl.DataFrame, pl.DataFrame]:
                 for _ in range(k):
                     value = gold if order.random() < skill else order.choices(wrong, (6, 3, 1))[0]
                     answer = order.choice(SPELLINGS).format(value) if kind == "number" else LETTERS[options.index(value)]
-                    said.append(text(order, solution, kind, answer, next_question))
+                    said.append(text(order, solution, kind, answer, next_question, endings))
     queries = with_ids(pl.DataFrame(asked, schema_overrides={"choices": pl.List(pl.String)})).select(*QUERIES.columns)
     samples = queries.select("query_id").join(pl.select(model=pl.int_range(models)), how="cross")
     samples = samples.join(pl.select(sample=pl.int_range(k, dtype=pl.Int32)), how="cross").with_columns(text=pl.Series(said))
@@ -114,9 +115,11 @@ def _wrong(order: random.Random, gold: int) -> list[int]:
     return order.sample(sorted({gold + 1, gold + 2, gold + 10, gold + 12, gold * 2, gold * 10} - {gold}), 3)
 
 
-def text(order: random.Random, solution: str, kind: str, answer: str, next_question: str) -> str:
+def text(
+    order: random.Random, solution: str, kind: str, answer: str, next_question: str, mix: Mapping[str, Mapping[str, int]] = ENDINGS
+) -> str:
     """One sample to a question of this solution."""
-    endings = ENDINGS[kind]
+    endings = mix[kind]
     body = re.sub(r"\d+", lambda number: str(int(number[0]) + 1) if order.random() < 0.1 else number[0], solution)
     ending = order.choices(list(endings), list(endings.values()))[0]
     if not ending:
