@@ -76,8 +76,12 @@ def read(generations: pl.DataFrame, asked: pl.DataFrame, k: int | None) -> pl.Da
     `generations`: the columns `READ`; it may be a part of them.
     """
     rows = generations if k is None else generations.filter(pl.col("sample") < k)
-    places = asked.select("query_id", "answer_kind", "question", "choices").with_row_index("query")
-    rows = rows.select(READ).join(places, on="query_id", maintain_order="left")
+    queries = rows.select("query_id").join(
+        asked.select("query_id").with_row_index("query"), on="query_id", how="left", maintain_order="left"
+    )["query"]
+    if queries.null_count():  # of other queries
+        rows, queries = rows.filter(queries.is_not_null()), queries.drop_nulls()
+    rows = rows.select(READ).with_columns(queries, *asked.select("answer_kind", "question", "choices")[queries])
     rows = with_answers(rows, lambda reader: reader.read, "answer")
     # Many rows have few models: a number for each is quick to group by, and small.
     return rows.select(pl.col("model", "recipe").cast(pl.Categorical), "query", "sample", "answer", *_COUNTED)
@@ -104,7 +108,8 @@ def count(
 
 def _count(samples: pl.DataFrame, asked: pl.DataFrame, k: int | None) -> pl.DataFrame:
     """The votes of one model by one recipe; and `votes`, `seen`, `runner_up_seen`, `first_undrawn`, `drawn`, `right`, `prompt_tokens`."""
-    samples = _once_each(samples).join(asked.select("query", "answer_kind", "gold"), on="query", how="left", maintain_order="left")
+    samples = _once_each(samples)
+    samples = samples.with_columns(*asked.select("answer_kind", "gold")[samples["query"]])
     samples = unite(samples, ["query"])
     samples = samples.with_columns(right=right(samples), is_in_place=pl.col("sample") == pl.int_range(pl.len()) - _first_row())
     voters = samples.group_by("query", maintain_order=True).agg(
@@ -133,8 +138,11 @@ def _count(samples: pl.DataFrame, asked: pl.DataFrame, k: int | None) -> pl.Data
 def _once_each(samples: pl.DataFrame) -> pl.DataFrame:
     """In order of query and sample; of one that was written twice always the same one."""
     key = ["query", "sample"]
-    samples = samples.sort(*key, "answer", *_COUNTED, nulls_last=True)
-    return samples.filter((pl.struct(key) != pl.struct(key).shift(1)).fill_null(True))
+    samples = samples.sort(*key)
+    is_first = pl.any_horizontal(pl.col(name) != pl.col(name).shift(1) for name in key).fill_null(True)
+    if samples.select(is_first.all()).item():
+        return samples
+    return samples.sort(*key, "answer", *_COUNTED, nulls_last=True).filter(is_first)
 
 
 def _first_row() -> pl.Expr:

@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -21,6 +21,14 @@ CASES = [json.loads(line) for line in (Path(__file__).parent / "cases" / "choice
 PADDING = "First we look at the 7 boxes and think about all of them for a while. " * 5
 CITIES = ("Lyon", "Paris", "Nice", "Lille")
 SCHEMA = {"text": pl.String, "question": pl.String, "choices": pl.List(pl.String)}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def all_patterns() -> Iterator[None]:
+    """Few texts count as many, so that what is done with many is tested."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choice, "_FEW", 0)
+        yield
 
 
 def read(*texts: str | None, choices: Sequence[str] | None = CITIES, question: str = "?") -> list[str | None]:

@@ -2,7 +2,9 @@
 
 import json
 import re
+import sys
 import time
+from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +20,14 @@ from tasks.voting.answers.number.ending import answer
 
 CASES = [json.loads(line) for line in (Path(__file__).parent / "cases" / "number.jsonl").read_text(encoding="utf-8").splitlines()]
 PADDING = "First we look at the 7 boxes and think about all of them for a while. " * 5
+
+
+@pytest.fixture(autouse=True, scope="module")
+def all_patterns() -> Iterator[None]:
+    """What is left over counts as many, so that the patterns for it are tested too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules[clear.__module__], "FEW", 0)
+        yield
 
 
 def read(*texts: str | None, question: str | None = "?") -> list[str | None]:

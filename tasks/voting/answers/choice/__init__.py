@@ -47,6 +47,7 @@ _TURNS = (
 )
 _ANOTHER_QUESTION = r"\n(?:Question|Q|Problem|Human|User):\s"
 _DOUBTFUL = r"[^\x00-\x7Fà-ÿÀ-Ö×÷‘’“”–—…•·°€£√π→≈≤≥−½¼¾²³]"  # may be invisible, or another form of an ASCII character
+_FEW = 100  # texts, which are read one by one before another set of patterns is compiled
 
 
 def read(rows: pl.DataFrame) -> pl.Series:
@@ -55,6 +56,8 @@ def read(rows: pl.DataFrame) -> pl.Series:
     answers = _at_the_end(asked)
     for reading in (_before_more, _text_by_text):
         places = (answers.is_null() & asked["text"].is_not_null()).arg_true()
+        if reading is _before_more and len(places) < _FEW:
+            continue
         answers = answers.scatter(places, reading(asked[places]))
     return answers
 

@@ -20,10 +20,8 @@ Where the question asks for cents, $0.25 is 25, and where it asks for minutes, 1
 
 import polars as pl
 
-from tasks.voting.answers.number.clear import NUMBER_ALONE, clear
+from tasks.voting.answers.number.clear import FEW, NUMBER_ALONE, clear
 from tasks.voting.answers.number.ending import answer
-
-_FEW = 100  # texts, which are read one by one before the patterns for whole columns are compiled
 
 
 def read(rows: pl.DataFrame) -> pl.Series:
@@ -31,7 +29,7 @@ def read(rows: pl.DataFrame) -> pl.Series:
     question = pl.col("question").fill_null("")
     texts = rows.select("text", question, cents=question.str.contains("cents", literal=True)).with_row_index("place")
     told = texts.filter(pl.col("text").is_not_null())
-    if told.height < _FEW:
+    if told.height < FEW:
         return _in_order(texts, [_careful(told)])
     at_once, rest = clear(told)
     found = at_once.select("place", answer=_spelt(at_once["found"]))
