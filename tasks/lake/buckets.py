@@ -30,9 +30,10 @@ class Bucket:
         return self.index * other.count < (other.index + 1) * self.count and other.index * self.count < (self.index + 1) * other.count
 
     def holds(self) -> pl.Expr:
-        """Polars expression over `query_id`: whether the row lies in this bucket."""
-        position = pl.col("query_id").str.slice(0, 8).str.to_integer(base=16, dtype=pl.UInt64)
-        return (position * self.count).floordiv(2**32) == self.index
+        """Polars expression over `query_id`: whether the row lies in this bucket; a range, so that who reads Parquet can skip others."""
+        first, beyond = (-(-place * 2**32 // self.count) for place in (self.index, self.index + 1))
+        at_least = pl.col("query_id") >= f"{first:08x}"
+        return at_least if beyond == 2**32 else at_least & (pl.col("query_id") < f"{beyond:08x}")
 
 
 def buckets(count: int) -> list[Bucket]:

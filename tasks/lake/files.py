@@ -24,6 +24,7 @@ from tasks.lake.s3 import S3
 from tasks.lake.tables import Table, check, empty
 
 T = TypeVar("T")
+_ROWS_AT_ONCE = 20_000  # in a row group: who reads part of a table need not hold all of it
 LONGEST_NAME = 200  # bytes; file systems take 255, and "model=" stands before it
 
 
@@ -108,7 +109,7 @@ def write_table(lake: Lake, table: Table, frame: pl.DataFrame, path: str, notes:
     (`Table.hive`) are left out of the file. `notes` are put into the file's own metadata. Returns the path in the lake.
     """
     buffer = io.BytesIO()
-    check(table, frame).drop(table.hive).write_parquet(buffer, compression="zstd", metadata=notes)
+    check(table, frame).drop(table.hive).write_parquet(buffer, compression="zstd", row_group_size=_ROWS_AT_ONCE, metadata=notes)
     content = buffer.getvalue()
     full = f"{table.name}/{path}" + (f"{fingerprint(content)}.parquet" if path.endswith("/") else "")
     lake.create(full, content)

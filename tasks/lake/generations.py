@@ -22,7 +22,7 @@ logger = logging.getLogger("manyminds")
 
 IMPORTED = "imported"  # the recipe of what was made elsewhere
 SET_ASIDE = ".set-aside"
-_PART = 20_000  # rows whose texts are in memory at once
+_PART = 10_000  # rows whose texts are in memory at once
 T = TypeVar("T")
 
 
@@ -67,7 +67,7 @@ def reduce_generations(
 ) -> list[pl.DataFrame]:
     """What `reduce` makes of the files' rows, part after part, so that memory never holds the texts of more than one part.
 
-    `reduce` gets `columns` of about 20,000 rows, in no order that counts; a sample that was written twice comes twice. At least
+    `reduce` gets `columns` of about 10,000 rows, in no order that counts; a sample that was written twice comes twice. At least
     one part, which may be empty. A broken file is left out, and set aside.
     """
 

@@ -65,7 +65,7 @@ def _vote(folder: str, queries: str, at_once: int) -> tuple[int, float, float]:
 
 def _write(lake: Lake, size: int) -> str:
     """Fill the lake, a model's bucket at a time; returns the path of the queries."""
-    queries = _queries(size // K // len(RUN.models))
+    queries = _queries(size // K // len(RUN.models)).sort("query_id")  # as a benchmark's are
     pool = _pool()
     for place, (bucket, model) in enumerate((bucket, model) for bucket in buckets(RUN.sampling.buckets) for model in RUN.models):
         rows = _samples(queries.filter(bucket.holds()), pool, model.name, bucket, place)

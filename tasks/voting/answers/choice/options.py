@@ -66,7 +66,7 @@ class Mention(NamedTuple):
     letter: str
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=200)
 def options_of(choices: tuple[str, ...] | None, question: str) -> Options:
     """The options `choices` (at most 26 count), or those that stand in the question itself where `choices` is None."""
     known = [plain(choice or "").strip() for choice in choices or _in_question(question)][: len(LETTERS)]

@@ -81,7 +81,7 @@ _UNITS = {  # of what is asked for without a unit
 }
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=200)
 def asked(question: str) -> Asked:
     """What `question` asks for."""
     text = plain(question)
@@ -124,7 +124,7 @@ def asked(question: str) -> Asked:
     )
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=200)
 def given(text: str) -> frozenset[str]:
     """The numbers in digits of a plain text, in canonical form."""
     return frozenset(canonical(digits.replace(",", "")) for digits in re.findall(r"\d[\d,]*(?:\.\d+)?", text))
@@ -157,7 +157,7 @@ _IRREGULAR = {
 }
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=200)
 def stem(word: str) -> str:
     """Without the plural: "boxes" → "box", "berries" → "berry"."""
     word = word.lower()
