@@ -327,7 +327,7 @@ def test_a_broken_text_neither_raises_nor_hangs(text: str) -> None:
     began = time.process_time()
     for choices in (CITIES, ("1", "2", "(" * 50, "")):
         read(text, text[:20_000] + " end", choices=choices)
-    assert time.process_time() - began < 4  # two texts, two kinds of options: a second each
+    assert time.process_time() - began < 10  # it takes one or two; other threads of the tests count, too
 
 
 @given(st.lists(st.text(max_size=60), max_size=10), st.lists(st.text(max_size=6), min_size=1, max_size=30))

@@ -196,7 +196,7 @@ def test_no_text_takes_a_second_to_read(text: str) -> None:
         began = time.process_time()
         math.read(frame(written))
         math.gold(frame(written))
-        assert time.process_time() - began < 1
+        assert time.process_time() - began < 5  # it takes a tenth; other threads of the tests count, too
 
 
 @pytest.mark.parametrize(

@@ -104,4 +104,4 @@ def test_a_broken_text_neither_raises_nor_hangs(piece: str) -> None:
     began = time.process_time()
     read(broken, question="What is it?")
     gold(broken)
-    assert time.process_time() - began < 2  # two texts: a second each
+    assert time.process_time() - began < 6  # it takes one; other threads of the tests count, too
