@@ -41,11 +41,11 @@ def print_relabelled(run: RunFile) -> None:
     if changed.is_empty():
         return
     by_model = changed.group_by("model").agg(
-        (pl.col("label") > pl.col("label_before")).sum().alias("more"),
-        (pl.col("label") < pl.col("label_before")).sum().alias("less"),
-        (pl.col("label") == pl.col("label_before")).sum().alias("same"),
+        (pl.col("label") > pl.col("label_before")).sum().alias("counts more"),
+        (pl.col("label") < pl.col("label_before")).sum().alias("counts less"),
+        (pl.col("label") == pl.col("label_before")).sum().alias("same label"),
     )
-    print_grid("Votes that changed, by their label", by_model.columns, by_model.sort("model").iter_rows())
+    print_grid("Changed votes", by_model.columns, by_model.sort("model").iter_rows())
     print_grid("Examples", ["query", "model", "gold", "before", "now", "an answer that was read otherwise"], _examples(lake, changed))
     print("`manyminds run` trains and evaluates again what follows from this.")
 
