@@ -1,7 +1,7 @@
 """`manyminds label`: read all answers in a lake again, with the readers as they are now, and say which labels that changed.
 
-    12 of 3,600 labels changed: 9 are right now, 3 are wrong now.
-    5f0c…   ledger   gold 18   before 00, wrong   now 18, right   "… so she makes $18.00 every day."
+    12 of 3,600 labels changed: 9 count for more now, 3 for less.
+    5f0c…   ledger   18   00, wrong   18, right   … so she makes $18.00 every day.
 
 Nothing is sampled. What is downstream of the votes is redone by the next `manyminds run`.
 """

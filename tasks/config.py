@@ -43,9 +43,7 @@ class Benchmark(Settings):
     answer_kind: AnswerKind | None = None
     prompt: str | None = None  # a Jinja template file, or the name of one of ours; default: the benchmark's own
     chat_prompt: str | None = None  # the same for models with chat = true; default: the benchmark's own for these, or `prompt` if given
-    holes: Literal["refuse", "skip"] = (
-        "refuse"  # a question without a text, a right answer or two options: an error, or left out and counted
-    )
+    holes: Literal["refuse", "skip"] = "refuse"  # rows without a text, a right answer or two options: an error, or left out and counted
     limit: dict[Literal["train", "validation", "test"], Annotated[int, Field(ge=1)]] = {}  # at most so many queries of each split
 
 

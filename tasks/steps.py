@@ -346,12 +346,12 @@ def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "S
 def shards_to_vote(run: RunFile, gathered: Sequence[Written]) -> list[Shard]:
     """Every shard of every model, and one for each model and recipe among imported generations."""
     lake = Lake(run.lake)
-    shards = [shard for model in run.models for shard in shards_of(model, templates_of(run, model), run.sampling)]
+    found = [shard for model in run.models for shard in shards(run, model)]
     for written in gathered:
         if files := written.get("generations"):
             names, _ = query_generations(lake, files, lambda rows: rows.select("model", "recipe").unique().sort("model", "recipe"))
-            shards += [Shard(model, recipe, Bucket(0, 1), ()) for model, recipe in names.iter_rows()]
-    return shards
+            found += [Shard(model, recipe, Bucket(0, 1), ()) for model, recipe in names.iter_rows()]
+    return found
 
 
 def _k_of(run: RunFile, shard: Shard) -> int | None:
@@ -483,7 +483,7 @@ def report(run: RunFile, tables: dict[str, list[str]], notes: list[str]) -> str:
     if not lake.exists("report.html") or not lake.read("report.html").rstrip().endswith(mark):
         queries, votes, scores, routes = (read_table(lake, table, tables[table.name]) for table in (QUERIES, VOTES, SCORES, ROUTES))
         recipes = [
-            f"{model.name} {recipe}" for model in run.models for recipe in dict.fromkeys(shard.recipe for shard in shards(run, model))
+            f"{model.name} {recipe.id}" for model in run.models for recipe in recipes_of(model, templates_of(run, model), run.sampling)
         ]
         page = render(run.name, queries, votes, scores, routes, metrics, notes, settings_of(run, recipes))
         lake.write("report.html", page.encode() + b"\n" + mark)
