@@ -117,6 +117,17 @@ class Evaluation(Settings):
     bootstrap: int = Field(2000, ge=100)  # resamples behind each interval
 
 
+class Cost(Settings):
+    """What the policies that weigh cost go by. One of `weight`, `budget`, `within` is read by each of them."""
+
+    unit: Literal["usd", "seconds", "tokens"] = "usd"
+    weight: float | None = Field(None, ge=0, allow_inf_nan=False)  # cost-aware: confidence that one unit must bring; default: see there
+    budget: float | None = Field(None, gt=0, allow_inf_nan=False)  # budget: units per query; default: half of the best single model's
+    per: Literal["average", "query"] = "average"  # budget: kept on average, or by each query
+    within: float = Field(0.01, ge=0, lt=1)  # cheapest-within: accuracy that may be given up against the best single model
+    looks: int = Field(3, ge=2, le=100)  # cascade: samples of a model whose agreement is looked at
+
+
 class Splits(Settings):
     """Shares cut by hash where a benchmark does not bring the split itself."""
 
@@ -176,6 +187,7 @@ class RunFile(Settings):
     splits: Splits = Splits()
     routers: list[Router] = [Router(name="kmeans-tfidf")]
     evaluation: Evaluation = Evaluation()
+    cost: Cost = Cost()
     studies: Studies = Studies()
 
 

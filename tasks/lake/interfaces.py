@@ -35,3 +35,17 @@ class Pool:
     def order(self) -> npt.NDArray[np.int64]:
         """Indices of the models, best on training queries first: the order in which ties are broken."""
         return np.lexsort((np.arange(len(self.models)), -self.training_accuracy)).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What a policy sees of each query. Columns are the pool's models; no label is among it.
+
+    `confidences`: float32 (queries, models), 0 … 1. `costs`: float64 (queries, models), expected cost in the unit of the run file's
+    [cost]; None where costs are not known. `agreement`: float32 (queries, models), share of the model's first `looks` samples that
+    agree with the most frequent answer, 0 where none can be read, NaN where the model is missing; None where there are no samples.
+    """
+
+    confidences: npt.NDArray[np.float32]
+    costs: npt.NDArray[np.float64] | None = None
+    agreement: npt.NDArray[np.float32] | None = None

@@ -119,6 +119,12 @@ SCORES = Table(
         "router": Column(pl.String, "the router, as named in the run file"),
         "model": Column(pl.String, "the model"),
         "confidence": Column(pl.Float32, "the router's confidence that the model can answer the query, 0 … 1"),
+        "cost": Column(
+            pl.Float64,
+            "expected cost of the model on the query, in the unit of the run file's [cost], learned from training queries; "
+            "null where costs are not known",
+            nullable=True,
+        ),
     },
     key=("query_id", "router", "model"),
 )
@@ -131,6 +137,9 @@ ROUTES = Table(
         "policy": Column(pl.String, "the policy that chose"),
         "model": Column(pl.String, "the model that was chosen"),
         "confidence": Column(pl.Float32, "the router's confidence in the chosen model, 0 … 1"),
+        "spent_usd": Column(pl.Float64, "US dollars spent on samples of any model before this one was chosen; null: no samples", nullable=True),
+        "spent_s": Column(pl.Float64, "seconds spent on samples of any model before this one was chosen; null: no samples", nullable=True),
+        "spent_tokens": Column(pl.Float64, "tokens generated before this model was chosen; null: no samples", nullable=True),
     },
     key=("query_id", "router", "policy"),
 )
@@ -155,6 +164,17 @@ METRICS = Table(
 )
 
 TABLES = {table.name: table for table in (QUERIES, GENERATIONS, VOTES, SCORES, ROUTES, METRICS)}
+
+# Not one of the six: it says nothing that `queries` does not say, and saves computing it twice.
+EMBEDDINGS = Table(
+    "embeddings",
+    {
+        "query_id": Column(pl.String, "the query"),
+        "encoder": Column(pl.String, "the encoder, as named in the run file"),
+        "embedding": Column(pl.List(pl.Float32), "the text's vector, of length 1"),
+    },
+    key=("query_id", "encoder"),
+)
 
 
 def check(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
