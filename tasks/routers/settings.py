@@ -8,7 +8,7 @@
 A misspelt `epoch` is an error that names `epochs`. A new kind of router is one class here, a line in `KINDS`, and its file.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -52,6 +52,51 @@ class EncoderClusterSettings(Settings):
     clusters: int = Field(20, ge=1)
     max_length: int = Field(128, ge=4)  # tokens of the query that are read
     seed: int | None = Field(None, ge=0)  # default: the run's
+
+
+class VectorSettings(Settings):
+    """What routers share that see a query as a vector."""
+
+    features: list[str] = Field(["words", "characters"], min_length=1)  # … and encoders: names on the hub, or folders
+    max_length: int = Field(256, ge=4)  # tokens of the query that an encoder reads
+    seed: int | None = Field(None, ge=0)  # default: the run's
+
+
+class LinearSettings(VectorSettings):
+    """Logistic or ridge regression; penalties are chosen by cross-validation."""
+
+    loss: Literal["ridge", "logistic"] = "ridge"
+    weights: Literal["queries", "benchmarks"] = "queries"  # what weighs the same
+
+
+class NeighbourSettings(VectorSettings):
+    """Nearest neighbours; their number is chosen by leaving one out."""
+
+    around: Literal["overall", "benchmark"] = "benchmark"  # the mean that neighbours say how far from
+
+
+class RankedClusterSettings(VectorSettings):
+    """Avengers-Pro; its defaults."""
+
+    clusters: int = Field(60, ge=1)
+    nearest: int = Field(4, ge=1)  # clusters that a query is a mixture of
+    sharpness: float = Field(9.0, ge=0)  # how much more a nearer cluster counts
+
+
+class LatentSettings(VectorSettings):
+    """Difficulty of queries and abilities of models."""
+
+    rank: int = Field(4, ge=1)  # abilities of a model
+    seeds: int = Field(3, ge=1)  # random starts, whose confidences are averaged
+
+
+class ContrastiveSettings(VectorSettings):
+    """RouterDC; its numbers of models."""
+
+    top: int = Field(3, ge=1)  # models that a query is drawn to
+    bottom: int = Field(3, ge=1)  # … and pushed away from
+    width: int = Field(64, ge=2)  # of the space in which queries and models meet
+    seeds: int = Field(3, ge=1)  # random starts, whose confidences are averaged
 
 
 KINDS: dict[str, type[Settings]] = {

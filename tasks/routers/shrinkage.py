@@ -38,15 +38,25 @@ def group_rewards(labels: npt.NDArray[np.floating], groups: npt.NDArray[np.integ
         labels: float (queries, models), 0 … 1, NaN where the model is missing.
         groups: the group of each query, 0 … count-1.
     """
+    overall, ease, preference = take_apart(labels)
+    rewards = overall + _credible_means(ease, groups, count) + _credible_means(preference, groups, count)
+    seen = ~np.isnan(labels).all(axis=0)  # a model without any reward has 0 in every group
+    clipped: Floats = np.where(seen, np.clip(rewards, 0, 1), 0)
+    return clipped
+
+
+def take_apart(labels: npt.NDArray[np.floating]) -> tuple[Floats, Floats, Floats]:
+    """Each model's mean reward, (models,), how easy each query is for all, (queries, 1), and how well it suits each model, (queries, models).
+
+    Their sum is `labels`. With one model right and one wrong on a query where both are right on half of all: (0.5, 0.5), 0, (0.5, -0.5).
+    A query's ease is NaN where no model has a reward.
+    """
     overall = mean_rewards(labels)
     deviations = labels - overall
     known = ~np.isnan(deviations)
     ease = np.where(known, deviations, 0).sum(axis=1, keepdims=True) / np.maximum(known.sum(axis=1, keepdims=True), 1)
     ease = np.where(known.any(axis=1, keepdims=True), ease, np.nan)
-    rewards = overall + _credible_means(ease, groups, count) + _credible_means(deviations - ease, groups, count)
-    seen = known.any(axis=0)  # a model without any reward has 0 in every group
-    clipped: Floats = np.where(seen, np.clip(rewards, 0, 1), 0)
-    return clipped
+    return overall, ease, deviations - ease
 
 
 def _credible_means(values: Floats, groups: npt.NDArray[np.integer], count: int) -> Floats:
