@@ -26,6 +26,7 @@ __all__ = ["KINDS", "Router", "check_settings", "load_router", "make_router"]
 _CLASSES = {
     "best-single": "baselines:BestSingle",
     "benchmark": "baselines:Benchmark",
+    "subject": "baselines:Subject",
     "roberta-multi-label": "classifier:MultiLabelClassifier",
     "roberta-separate": "classifier:SeparateClassifiers",
     "kmeans-tfidf": "clusters:WordClusters",

@@ -102,6 +102,7 @@ class ContrastiveSettings(VectorSettings):
 KINDS: dict[str, type[Settings]] = {
     "best-single": NoSettings,
     "benchmark": NoSettings,
+    "subject": NoSettings,
     "roberta-multi-label": ClassifierSettings,
     "roberta-separate": ClassifierSettings,
     "kmeans-tfidf": WordClusterSettings,

@@ -39,7 +39,7 @@ def group_rewards(labels: npt.NDArray[np.floating], groups: npt.NDArray[np.integ
         groups: the group of each query, 0 … count-1.
     """
     overall, ease, preference = take_apart(labels)
-    rewards = overall + _credible_means(ease, groups, count) + _credible_means(preference, groups, count)
+    rewards = overall + credible_means(ease, groups, count) + credible_means(preference, groups, count)
     seen = ~np.isnan(labels).all(axis=0)  # a model without any reward has 0 in every group
     clipped: Floats = np.where(seen, np.clip(rewards, 0, 1), 0)
     return clipped
@@ -59,7 +59,7 @@ def take_apart(labels: npt.NDArray[np.floating]) -> tuple[Floats, Floats, Floats
     return overall, ease, deviations - ease
 
 
-def _credible_means(values: Floats, groups: npt.NDArray[np.integer], count: int) -> Floats:
+def credible_means(values: Floats, groups: npt.NDArray[np.integer], count: int) -> Floats:
     """Shrunk mean of each column in each group, float64 (count, columns); `values` have mean 0 and NaN for holes."""
     known = ~np.isnan(values)
     values = np.where(known, values, 0)
