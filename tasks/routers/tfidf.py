@@ -5,6 +5,7 @@ Example: with the terms "cat" (in half of the training texts) and "the" (in all 
 (1 + log(10 / 5), 1) = (1.69, 1), hence (0.86, 0.51).
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,6 +35,11 @@ def load_tfidf(terms: Sequence[str], idf: npt.NDArray[np.float64]) -> TfidfVecto
     vectorizer = _vectorizer(vocabulary={term: column for column, term in enumerate(terms)})
     vectorizer.idf_ = idf
     return vectorizer
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, in lower case."""
+    return re.findall(TERM, text.lower())
 
 
 def _vectorizer(**arguments: Any) -> TfidfVectorizer:
