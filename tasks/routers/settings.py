@@ -17,23 +17,42 @@ from tasks.config import Settings
 from tasks.errors import UserError, nearest
 
 
-class NoSettings(Settings):
-    """A kind that has nothing to set."""
+class RouterSettings(Settings):
+    """What every kind can be told."""
+
+    calibration: Literal["platt", "temperature", "isotonic", "none"] = "platt"  # of the confidences, on validation queries
 
 
-class ClassifierSettings(Settings):
+class NoSettings(RouterSettings):
+    """A baseline, which has nothing to set: what it says is a mean already."""
+
+    calibration: Literal["none"] = "none"
+
+
+class ClassifierSettings(RouterSettings):
     """Fine-tuning. Epochs, learning rate and length are the paper's for GSM8K and roberta-base; its batches are of 128."""
 
     encoder: str  # a name on the hub or a folder
+    layers: int | None = Field(None, ge=0)  # the last ones, which are trained; 0: the head alone; default: everything
     epochs: int = Field(10, ge=0)
-    learning_rate: float = Field(2e-5, gt=0)
+    learning_rate: float | None = Field(None, gt=0)  # default: 2e-5, and 1e-2 where the head alone is trained
     batch_size: int = Field(32, ge=1)
     max_length: int = Field(128, ge=4)  # tokens of the query that are read
     patience: int = Field(3, ge=1)  # epochs without a better validation loss, after which training stops
+    target: Literal["reward", "preference"] = "reward"  # preference: which of two models is better is learned too
+    weights: Literal["queries", "benchmarks"] = "queries"  # what weighs the same
+    around: Literal["overall", "benchmark"] = "benchmark"  # the mean that the regression says how far from
+    seeds: int = Field(1, ge=1)  # runs from different seeds, whose confidences are averaged
     seed: int | None = Field(None, ge=0)  # default: the run's
 
 
-class WordClusterSettings(Settings):
+class SeparateClassifierSettings(ClassifierSettings):
+    """Fine-tuning of an encoder per model: each sees one model's rewards, so it cannot compare models."""
+
+    target: Literal["reward"] = "reward"
+
+
+class WordClusterSettings(RouterSettings):
     """KMeans over TF-IDF. Fewer clusters are made if there are fewer than ten training queries for each.
 
     The paper has 50 clusters. On RouterDC's training queries, cross-validated, 20 earn 0.604 and 50 earn 0.595.
@@ -45,7 +64,7 @@ class WordClusterSettings(Settings):
     seed: int | None = Field(None, ge=0)  # default: the run's
 
 
-class EncoderClusterSettings(Settings):
+class EncoderClusterSettings(RouterSettings):
     """KMeans over an encoder's embeddings."""
 
     encoder: str  # a name on the hub or a folder
@@ -54,7 +73,7 @@ class EncoderClusterSettings(Settings):
     seed: int | None = Field(None, ge=0)  # default: the run's
 
 
-class VectorSettings(Settings):
+class VectorSettings(RouterSettings):
     """What routers share that see a query as a vector."""
 
     features: list[str] = Field(["words", "characters"], min_length=1)  # … and encoders: names on the hub, or folders
@@ -67,6 +86,7 @@ class LinearSettings(VectorSettings):
 
     loss: Literal["ridge", "logistic"] = "ridge"
     weights: Literal["queries", "benchmarks"] = "queries"  # what weighs the same
+    around: Literal["overall", "benchmark"] = "benchmark"  # the mean that the regression says how far from
 
 
 class NeighbourSettings(VectorSettings):
@@ -99,18 +119,19 @@ class ContrastiveSettings(VectorSettings):
     seeds: int = Field(3, ge=1)  # random starts, whose confidences are averaged
 
 
-KINDS: dict[str, type[Settings]] = {
+KINDS: dict[str, type[RouterSettings]] = {
     "best-single": NoSettings,
     "benchmark": NoSettings,
     "subject": NoSettings,
     "roberta-multi-label": ClassifierSettings,
-    "roberta-separate": ClassifierSettings,
+    "roberta-separate": SeparateClassifierSettings,
     "kmeans-tfidf": WordClusterSettings,
     "kmeans-encoder": EncoderClusterSettings,
+    "linear": LinearSettings,
 }
 
 
-def check_settings(config: Section) -> Settings:
+def check_settings(config: Section) -> RouterSettings:
     """The section's settings with their defaults, as the class of its kind.
 
     Raises UserError, naming the router, the key and the nearest right one, for a kind or key that is not known, a value

@@ -59,7 +59,7 @@ def fine_tune(
         _clear_head(encoder)
         order = torch.Generator().manual_seed(seed)
         parameters = list(encoder.network.parameters())
-        optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=WEIGHT_DECAY)
+        optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate or 2e-5, weight_decay=WEIGHT_DECAY)
         steps = settings.epochs * math.ceil(len(train[0]) / settings.batch_size)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _pace(step, steps))
         best, kept, waited = _validation_loss(encoder, validation, base), _copy(encoder), 0
