@@ -12,6 +12,7 @@ import polars as pl
 from flows.lookups import plain, print_grid
 from tasks.errors import UserError, nearest
 from tasks.lake.files import Lake, folder_name, open_lake, read_table
+from tasks.lake.interfaces import Offers
 from tasks.lake.tables import METRICS
 
 
@@ -42,7 +43,7 @@ class Guide:
     def choose(self, queries: pl.DataFrame) -> tuple[list[str | None], Any]:
         """The model for each query (None where a policy as published gives no answer), and all confidences."""
         confidences = self.router.confidences(queries)
-        choice = self.policy.choose(confidences, queries["query_id"].to_list())
+        choice = self.policy.choose(Offers(confidences), queries["query_id"].to_list())
         return [self.models[index] if index >= 0 else None for index in choice], confidences
 
 

@@ -26,6 +26,7 @@ from tasks.errors import UserError, nearest
 
 RESERVED = ("best-single", "benchmark", "random", "oracle")  # what every router is compared with
 AnswerKind = Literal["number", "choice", "math", "text"]
+COST_COLUMNS = {"usd": "cost_usd", "seconds": "latency_s", "tokens": "completion_tokens"}  # unit of [cost] → column of the table votes
 
 
 class Settings(BaseModel):
@@ -118,14 +119,23 @@ class Evaluation(Settings):
 
 
 class Cost(Settings):
-    """What the policies that weigh cost go by. One of `weight`, `budget`, `within` is read by each of them."""
+    """What the policies that weigh cost go by, all of them in one unit: `unit = "seconds"`, `budget = 0.5` is half a second a query.
+
+    Costs are those of one sample. What one costs on a query is learned from training queries, and needs the column of the votes that
+    belongs to the unit: prices of the models or imported costs (usd), latencies (seconds), or tokens generated (tokens).
+    """
 
     unit: Literal["usd", "seconds", "tokens"] = "usd"
-    weight: float | None = Field(None, ge=0, allow_inf_nan=False)  # cost-aware: confidence that one unit must bring; default: see there
-    budget: float | None = Field(None, gt=0, allow_inf_nan=False)  # budget: units per query; default: half of the best single model's
+    weight: float | None = Field(None, ge=0, allow_inf_nan=False)  # cost-aware: confidence that a unit must bring; default: by `within`
+    budget: float | None = Field(None, gt=0, allow_inf_nan=False)  # budget: units for a query; default: half of what the best single costs
     per: Literal["average", "query"] = "average"  # budget: kept on average, or by each query
-    within: float = Field(0.01, ge=0, lt=1)  # cheapest-within: accuracy that may be given up against the best single model
+    within: float = Field(0.01, ge=0, lt=1)  # accuracy that may be given up: cheapest-within, cascade: best single's; cost-aware: argmax's
     looks: int = Field(3, ge=2, le=100)  # cascade: samples of a model whose agreement is looked at
+
+    @property
+    def column(self) -> str:
+        """The column of `votes` that holds costs in this unit."""
+        return COST_COLUMNS[self.unit]
 
 
 class Splits(Settings):

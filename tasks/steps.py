@@ -434,17 +434,28 @@ def score(run: RunFile, router: Router, trained: Written, queries: Sequence[str]
 
 @_step(
     "choose with {router}",
-    lambda run, router, policies, scores, queries, votes: (router, policies, sorted(scores), sorted(queries), sorted(votes), run.seed),
+    lambda run, router, policies, scores, queries, votes: (
+        router,
+        policies,
+        sorted(scores),
+        sorted(queries),
+        sorted(votes),
+        run.seed,
+        run.cost,
+    ),
     code=["tasks.policies", "tasks.lake.views"],
 )
 def choose(
     run: RunFile, router: str, policies: Sequence[str], scores: Sequence[str], queries: Sequence[str], votes: Sequence[str]
 ) -> Written:
     """`scores` → `routes`, and the fitted policies."""
+    from tasks.policies.evidence import evidence
     from tasks.policies.routes import choose_all
 
     lake = Lake(run.lake)
-    routes, fitted = choose_all(router, policies, read_table(lake, SCORES, scores), *_examples(run, queries, votes), run.seed)
+    samples = evidence(read_table(lake, VOTES, votes), run.cost.looks)
+    train, validation = _examples(run, queries, votes)
+    routes, fitted = choose_all(router, policies, read_table(lake, SCORES, scores), samples, train, validation, run.seed, run.cost)
     content = json.dumps(fitted, indent=1).encode()
     path = f"policies/{folder_name(router)}/{fingerprint(content)}.json"
     lake.write(path, content)

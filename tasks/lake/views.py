@@ -92,6 +92,7 @@ def score_rows(query_ids: pl.Series, router: str, models: Sequence[str], confide
             "router": router,
             "model": list(models) * len(query_ids),
             "confidence": confidences.reshape(-1),
+            "cost": None,
         },
-        schema_overrides={"query_id": pl.String},
+        schema_overrides={"query_id": pl.String, "cost": pl.Float64},
     )

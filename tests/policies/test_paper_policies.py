@@ -11,11 +11,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tasks.errors import UserError
-from tasks.lake.interfaces import Pool
-from tasks.policies.rules import POLICIES, load_policy, make_policy
+from tasks.lake.interfaces import Offers, Pool
+from tasks.policies import paper
+from tasks.policies.rules import load_policy, make_policy
 
 ABC = Pool(("a", "b", "c"), np.array([0.6, 0.5, 0.4]))
 NONE = np.zeros((0, 3), dtype=np.float32)
+POLICIES = list(paper.RULES)
 OURS = [name for name in POLICIES if not name.endswith("as-published")]
 
 seeds = st.integers(0, 2**32)
@@ -26,11 +28,11 @@ def table(*rows):
 
 
 def fitted(name, confidences=NONE, labels=NONE, pool=ABC, seed=0):
-    return make_policy(name, seed).fit(confidences, labels, pool)
+    return make_policy(name, seed).fit(Offers(confidences), labels, pool)
 
 
 def choose(policy, confidences):
-    return policy.choose(confidences, [f"q{row}" for row in range(len(confidences))]).tolist()
+    return policy.choose(Offers(confidences), [f"q{row}" for row in range(len(confidences))]).tolist()
 
 
 def validation(seed, rows=120, holes=0.2, models=3):
@@ -70,9 +72,9 @@ def test_random_draws_one_of_the_three_most_confident_only_when_unsure():
 
 def test_random_draws_the_same_for_a_query_wherever_it_stands_and_another_with_another_seed():
     ids, confidences = [f"q{row}" for row in range(50)], np.full((50, 3), 0.3, np.float32)
-    drawn = fitted("random").choose(confidences, ids)
-    assert (fitted("random").choose(confidences, ids[::-1]) == drawn[::-1]).all()
-    assert (fitted("random", seed=1).choose(confidences, ids) != drawn).any()
+    drawn = fitted("random").choose(Offers(confidences), ids)
+    assert (fitted("random").choose(Offers(confidences), ids[::-1]) == drawn[::-1]).all()
+    assert (fitted("random", seed=1).choose(Offers(confidences), ids) != drawn).any()
 
 
 def test_prediction_takes_off_the_confidence_that_did_not_hold_up():
@@ -171,7 +173,7 @@ def test_any_number_of_queries_and_models_is_chosen_from(name, rows, models, see
     pool = Pool(tuple("abcd"[:models]), np.full(models, 0.5))
     confidences, labels = validation(seed, rows=rows, models=models)
     labels[:, :1] = np.nan if all_missing else labels[:, :1]
-    chosen = fitted(name, confidences, labels, pool).choose(confidences, [str(row) for row in range(rows)])
+    chosen = fitted(name, confidences, labels, pool).choose(Offers(confidences), [str(row) for row in range(rows)])
     assert chosen.dtype == np.int64 and chosen.shape == (rows,)
     lowest = -1 if name in ("argmax-as-published", "random-as-published") else 0
     assert ((chosen >= lowest) & (chosen < models)).all()
@@ -185,12 +187,12 @@ def test_tables_that_do_not_fit_are_a_defect():
 def test_policies_are_the_same_in_every_process_and_import_nothing_heavy():
     program = """
 import sys, numpy as np
-from tasks.lake.interfaces import Pool
+from tasks.lake.interfaces import Offers, Pool
 from tasks.policies.rules import make_policy
 assert not {"torch", "sklearn", "scipy"} & set(sys.modules)
 pool = Pool(("a", "b", "c"), np.array([0.6, 0.5, 0.4]))
-policy = make_policy("random", 3).fit(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.float32), pool)
-print(policy.choose(np.full((20, 3), 0.5, np.float32), [str(row) for row in range(20)]).tolist())
+policy = make_policy("random", 3).fit(Offers(np.zeros((0, 3), np.float32)), np.zeros((0, 3), np.float32), pool)
+print(policy.choose(Offers(np.full((20, 3), 0.5, np.float32)), [str(row) for row in range(20)]).tolist())
 """
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     printed = {
