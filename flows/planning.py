@@ -63,6 +63,7 @@ def print_plan(run: RunFile) -> None:
 def plan(run: RunFile) -> list[Plan]:
     """The plan of each model, in the order of the run file."""
     from tasks.benchmarks.load import load_benchmark, prompt_template
+    from tasks.benchmarks.only import asked
     from tasks.sampling.shards import lacking, shards_of
     from tasks.voting.decided import until_decided
 
@@ -73,8 +74,9 @@ def plan(run: RunFile) -> list[Plan]:
     plans = []
     for model in run.models:
         templates = {benchmark.name: prompt_template(benchmark, model.chat) for benchmark in run.benchmarks}
-        shards = lacking(lake, shards_of(model, templates, run.sampling), queries, run.sampling.k, until_decided(run.sampling, queries))
-        plans.append(_plan(run, model, queries.height * run.sampling.k, sum(count for _, count in shards)))
+        rows = asked(queries, model)
+        shards = lacking(lake, shards_of(model, templates, run.sampling), rows, run.sampling.k, until_decided(run.sampling, rows))
+        plans.append(_plan(run, model, rows.height * run.sampling.k, sum(count for _, count in shards)))
     return plans
 
 

@@ -73,6 +73,7 @@ class Model(Settings):
     lora: str | None = None  # a LoRA adapter on top: a hub name or a folder
     tokens_per_second: float | None = Field(None, gt=0)  # what one replica generates, for `manyminds plan`; default: as seen in the lake
     replicas: int = Field(1, ge=1)  # flow runs that share the model's shards, where there are workers
+    only: str | None = Field(None, min_length=1)  # a table of queries, as `manyminds onboard` writes it: the model is asked no others
 
 
 class Sampling(Settings):
@@ -279,6 +280,9 @@ def _absolute(content: dict[str, Any], folder: Path) -> dict[str, Any]:
         for entry in _entries(content, section):
             if isinstance(entry.get("files"), list):
                 entry["files"] = [_located(file, folder) if isinstance(file, str) else file for file in entry["files"]]
+    for entry in _entries(content, "models"):
+        if isinstance(entry.get("only"), str):
+            entry["only"] = _located(entry["only"], folder)
     for section, key in (
         ("benchmarks", "prompt"),
         ("benchmarks", "chat_prompt"),

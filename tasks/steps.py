@@ -292,9 +292,10 @@ def shards(run: RunFile, model: Model) -> list[Shard]:
 @task(task_run_name="plan {model.name}", persist_result=False)
 def plan(run: RunFile, model: Model, queries: Sequence[str]) -> list[tuple[Shard, int]]:
     """Samples wanted, less samples present: what each shard of the model lacks."""
+    from tasks.benchmarks.only import asked
     from tasks.voting.decided import until_decided
 
-    rows = read_table(Lake(run.lake), QUERIES, queries)
+    rows = asked(read_table(Lake(run.lake), QUERIES, queries), model)
     return lacking(Lake(run.lake), shards(run, model), rows, run.sampling.k, until_decided(run.sampling, rows))
 
 
@@ -316,6 +317,7 @@ class Sampled(TypedDict):
 )
 def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "Sampler") -> Sampled:
     """What a shard lacks → `generations`. Two or more of a model run at once, so that the engine never waits for the next one."""
+    from tasks.benchmarks.only import asked
     from tasks.sampling.records import keep_recipe
     from tasks.sampling.sample import Progress, sample_shard
     from tasks.voting.decided import until_decided
@@ -333,7 +335,7 @@ def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "S
     lake, settings = Lake(run.lake), run.sampling
     model = next(model for model in run.models if model.name == shard.model)
     recipe = next(recipe for recipe in recipes_of(model, templates_of(run, model), settings) if recipe.id == shard.recipe)
-    rows = in_shard(read_table(lake, QUERIES, queries), shard)
+    rows = in_shard(asked(read_table(lake, QUERIES, queries), model), shard)
     decided = until_decided(run.sampling, rows)
     keep_recipe(lake, recipe, model)
     sample_shard(lake, sampler, shard.model, recipe, shard.bucket, rows, settings.k, run.seed, settings.chunk, progress, decided)

@@ -144,9 +144,9 @@ def _sums(values: npt.NDArray[np.generic], groups: Ints, count: int) -> Floats:
 
 def _allocation(prior: _Prior, sizes: npt.NDArray[np.integer], count: int) -> Ints:
     """How many of `count` labels each benchmark gets, int64 (benchmarks,); it has `sizes` queries."""
-    taken = np.minimum(sizes, int(EVEN * count / max(len(sizes), 1)))
+    taken: Ints = np.minimum(sizes, int(EVEN * count / max(len(sizes), 1))).astype(np.int64)
     for _ in range(min(count, int(sizes.sum())) - int(taken.sum())):
         error = prior.spread * prior.noise / (prior.noise + taken * prior.spread)  # squared, of each mean, given the labels so far
         gain = np.square(error) / (prior.noise + error)
         taken[np.argmax(np.where(taken < sizes, gain, -1))] += 1
-    return taken.astype(np.int64)
+    return taken
