@@ -170,7 +170,7 @@ EMBEDDINGS = Table(
     "embeddings",
     {
         "query_id": Column(pl.String, "the query"),
-        "encoder": Column(pl.String, "the encoder, as named in the run file"),
+        "encoder": Column(pl.String, "the encoder, as named in the run file, and how many tokens of a query it reads"),
         "embedding": Column(pl.List(pl.Float32), "the text's vector, of length 1"),
     },
     key=("query_id", "encoder"),

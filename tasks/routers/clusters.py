@@ -11,7 +11,6 @@ half, so a gets 0.55 and b 0.55. In a cluster of 60 it counts three quarters: a 
 
 import json
 import warnings
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -27,6 +26,7 @@ from tasks.errors import UserError
 from tasks.lake.interfaces import Examples
 from tasks.lake.views import question_texts
 from tasks.routers.examples import in_order
+from tasks.routers.prefixes import cut, shared_prefixes
 from tasks.routers.settings import EncoderClusterSettings, WordClusterSettings
 from tasks.routers.shrinkage import group_rewards
 from tasks.routers.tfidf import fit_tfidf, load_tfidf
@@ -46,11 +46,11 @@ class Clusters:
         self.centroids_ = np.zeros((1, 0), dtype=np.float32)  # (clusters, dimensions)
         self.rewards_ = np.zeros((1, 0))  # (clusters, models)
 
-    def _learn(self, texts: Sequence[str]) -> Any:
-        """Prepare for the training texts. Returns their vectors, (texts, dimensions), or None if there is nothing to tell them apart by."""
+    def _learn(self, queries: pl.DataFrame) -> Any:
+        """Prepare for the training queries. Returns their vectors, (queries, dimensions), or None if nothing tells them apart."""
         raise NotImplementedError
 
-    def _vectors(self, texts: Sequence[str]) -> Any:
+    def _vectors(self, queries: pl.DataFrame) -> Any:
         raise NotImplementedError
 
     def fit(self, train: Examples, validation: Examples) -> Self:
@@ -59,10 +59,10 @@ class Clusters:
             raise UserError("queries cannot be clustered: there are no training queries")
         assert isinstance(self.settings, WordClusterSettings | EncoderClusterSettings)
         train = in_order(train)
-        texts = question_texts(train.queries)
         self.models = train.models
-        count = min(self.settings.clusters, len(texts) // QUERIES_PER_CLUSTER, len(set(texts)))
-        vectors = self._learn(texts)
+        distinct = len(set(question_texts(train.queries)))
+        count = min(self.settings.clusters, train.queries.height // QUERIES_PER_CLUSTER, distinct)
+        vectors = self._learn(train.queries)
         if vectors is None or count < 2:
             self.centroids_ = np.zeros((1, 0), dtype=np.float32)
         else:
@@ -72,18 +72,19 @@ class Clusters:
             with threadpool_limits(1), warnings.catch_warnings(category=ConvergenceWarning, action="ignore"):
                 means = KMeans(count, n_init=STARTS, max_iter=ITERATIONS, random_state=seed % 2**32).fit(vectors)
             self.centroids_ = means.cluster_centers_.astype(np.float32)
-        self.rewards_ = group_rewards(train.labels, self._nearest(texts), len(self.centroids_))
+        self.rewards_ = group_rewards(train.labels, self._nearest(train.queries, vectors), len(self.centroids_))
         return self
 
     def confidences(self, queries: pl.DataFrame) -> npt.NDArray[np.float32]:
-        return self.rewards_[self._nearest(question_texts(queries))].astype(np.float32)
+        return self.rewards_[self._nearest(queries)].astype(np.float32)
 
-    def _nearest(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
-        """The cluster of each text; the first of two that are as near."""
-        if len(self.centroids_) == 1 or not texts:
-            return np.zeros(len(texts), dtype=np.int64)
+    def _nearest(self, queries: pl.DataFrame, vectors: Any = None) -> npt.NDArray[np.int64]:
+        """The cluster of each query; the first of two that are as near. `vectors`: the queries', where they are known."""
+        if len(self.centroids_) == 1 or queries.is_empty():
+            return np.zeros(queries.height, dtype=np.int64)
+        vectors = self._vectors(queries) if vectors is None else vectors
         centroids = self.centroids_.astype(np.float64)
-        distances = np.square(centroids).sum(axis=1) - 2 * np.asarray(self._vectors(texts) @ centroids.T)
+        distances = np.square(centroids).sum(axis=1) - 2 * np.asarray(vectors @ centroids.T)
         nearest: npt.NDArray[np.int64] = np.argmin(distances, axis=1)
         return nearest
 
@@ -106,17 +107,22 @@ class Clusters:
 class WordClusters(Clusters):
     """Clusters of queries that use the same words."""
 
-    def _learn(self, texts: Sequence[str]) -> Any:
+    def _learn(self, queries: pl.DataFrame) -> Any:
         assert isinstance(self.settings, WordClusterSettings)
-        self.tfidf_ = fit_tfidf(texts, self.settings.min_df, self.settings.max_df)
-        return None if self.tfidf_ is None else self._vectors(texts)
+        self.prefixes_ = shared_prefixes(question_texts(queries))
+        self.tfidf_ = fit_tfidf(self._texts(queries), self.settings.min_df, self.settings.max_df)
+        return None if self.tfidf_ is None else self._vectors(queries)
 
-    def _vectors(self, texts: Sequence[str]) -> Any:
+    def _vectors(self, queries: pl.DataFrame) -> Any:
         assert self.tfidf_ is not None  # otherwise there is one cluster, and nothing to compare
-        return self.tfidf_.transform(texts)
+        return self.tfidf_.transform(self._texts(queries))
+
+    def _texts(self, queries: pl.DataFrame) -> list[str]:
+        return [cut(text, self.prefixes_) for text in question_texts(queries)]
 
     def save(self) -> dict[str, bytes]:
         files = super().save()
+        files["prefixes.json"] = json.dumps(self.prefixes_).encode()
         if self.tfidf_ is not None:
             files["terms.json"] = json.dumps(self.tfidf_.get_feature_names_out().tolist()).encode()
             files["idf.safetensors"] = safetensors.numpy.save({"idf": self.tfidf_.idf_})
@@ -126,6 +132,7 @@ class WordClusters(Clusters):
     def load(cls, files: dict[str, bytes]) -> Self:
         router = super().load(files)
         router.tfidf_ = None
+        router.prefixes_ = json.loads(files["prefixes.json"])
         if "terms.json" in files:
             router.tfidf_ = load_tfidf(json.loads(files["terms.json"]), safetensors.numpy.load(files["idf.safetensors"])["idf"])
         return router

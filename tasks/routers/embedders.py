@@ -23,8 +23,8 @@ from tasks.lake.fingerprints import fingerprint
 from tasks.routers import encoders, packaged
 from tasks.routers.encoders import Encoder
 from tasks.routers.packaged import E5
+from tasks.routers.saved import FOLDER
 
-FOLDER = "encoder/"  # of an encoder among the files of a router
 _NETWORKS: WeakValueDictionary[str, Any] = WeakValueDictionary()  # fingerprint → the network that some router uses
 _LOADING = threading.Lock()
 

@@ -1,35 +1,34 @@
-"""Clusters as in `clusters.py`, of queries that an encoder finds alike: the mean of its last hidden states, scaled to length 1.
+"""Clusters as in `clusters.py`, of queries that an encoder finds alike (`encoders.py`). The encoder is not trained.
 
-Example: two tokens with the states (3, 0) and (3, 8) have the mean (3, 4), and the text's vector is (0.6, 0.8). The encoder is not
-trained; it is saved with the router, which therefore needs neither the hub nor the encoder's folder later.
+Example: if the vectors of two training queries are (0.6, 0.8) and (0.8, 0.6), a cluster of the two has the centre (0.7, 0.7).
 """
 
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
+import polars as pl
 
-from tasks.routers import encoders
 from tasks.routers.clusters import Clusters
+from tasks.routers.features import Features
 from tasks.routers.settings import EncoderClusterSettings
 
 
 class EncoderClusters(Clusters):
     """Clusters of queries that an encoder finds alike."""
 
-    def _learn(self, texts: Sequence[str]) -> Any:
+    def _learn(self, queries: pl.DataFrame) -> Any:
         assert isinstance(self.settings, EncoderClusterSettings)
-        self.encoder_ = encoders.load_pretrained(self.settings.encoder, self.settings.max_length)
-        return self._vectors(texts)
+        self.features_ = Features([self.settings.encoder], self.settings.max_length, self.seed)
+        return self.features_.fit(queries).astype(np.float64)
 
-    def _vectors(self, texts: Sequence[str]) -> Any:
-        return encoders.run(self.encoder_, texts, encoders.last_state_mean).astype(np.float64)
+    def _vectors(self, queries: pl.DataFrame) -> Any:
+        return self.features_.vectors(queries).astype(np.float64)
 
     def save(self) -> dict[str, bytes]:
-        return super().save() | encoders.save_encoder(self.encoder_)
+        return super().save() | self.features_.save()
 
     @classmethod
     def load(cls, files: dict[str, bytes]) -> Self:
         router = super().load(files)
-        router.encoder_ = encoders.load_encoder(files, head=False)
+        router.features_ = Features.load(files)
         return router

@@ -7,8 +7,8 @@
 Each block has the same length, so that none outweighs the others: with two blocks the cosine of two queries is the mean of the two
 cosines. Example: blocks (0.6, 0.8) and (1, 0) of a query and the same of another one, but for a second block of (0, 1): (1 + 0) / 2 = 0.5.
 
-Few-shot prefixes that many training queries share are cut first (`prefixes.py`). An encoder's vectors are taken from the column
-`embedding <name>` of the queries where they have it already (`embeddings.py`).
+Few-shot prefixes that many training queries share are cut first (`prefixes.py`). An encoder's vectors are taken from the queries where
+these come with them (`embeddings.py`).
 """
 
 import json
@@ -94,7 +94,7 @@ class Features:
     def _block(self, name: str, queries: pl.DataFrame, texts: Sequence[str]) -> Vectors:
         if name in KINDS:
             return self.terms_[name].vectors(texts)
-        known = column_vectors(queries, name)
+        known = column_vectors(queries, name, self.max_length)
         return self._encoder(name).embed(texts) if known is None else known
 
     def _encoder(self, name: str) -> Embedder:
