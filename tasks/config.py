@@ -130,7 +130,7 @@ class Cost(Settings):
     weight: float | None = Field(None, ge=0, allow_inf_nan=False)  # cost-aware: confidence that a unit must bring; default: by `within`
     budget: float | None = Field(None, gt=0, allow_inf_nan=False)  # budget: units for a query; default: half of what the best single costs
     per: Literal["average", "query"] = "average"  # budget: kept on average, or by each query
-    within: float = Field(0.01, ge=0, lt=1)  # accuracy that may be given up: cheapest-within, cascade: best single's; cost-aware: argmax's
+    within: float = Field(0.01, ge=0, lt=1)  # accuracy to give up at most: cheapest-within: best single's; cost-aware, cascade: argmax's
     looks: int = Field(3, ge=2, le=100)  # cascade: samples of a model whose agreement is looked at
 
     @property

@@ -1,16 +1,20 @@
-"""Cascade: ask a cheap model several times; if its answers agree keep it, else go on to a dearer one.
+"""Cascade: ask a cheap model several times; if its answers agree keep it, else ask the one that the router is most confident in.
 
-    ladder: mistral-7b, keep from 0.8; gpt-4                   looks = 3
-    three answers of mistral-7b "11" "11" "11", confidence 0.7 → (1.00 + 0.7) / 2 = 0.85: mistral-7b; two samples more than one answer
-    "11" "12" "11", confidence 0.7                             → (0.67 + 0.7) / 2 = 0.68: gpt-4; three samples more than one answer
+    ladder: mistral-7b, kept from 0.8        looks = 3, confidences: mistral-7b 0.7, gpt-4 0.9, expected costs 1 and 20
+    mistral-7b says "11" "11" "11"  →  (1.00 + 0.7) / 2 = 0.85: mistral-7b; two samples were drawn beside the answer itself
+    mistral-7b says "11" "12" "11"  →  (0.67 + 0.7) / 2 = 0.68: gpt-4; three samples were drawn beside the answer
+    a confidence of 0.5             →  (1.00 + 0.5) / 2 = 0.75 even if all agreed: gpt-4, and nothing was drawn beside the answer
 
 Samples that agree are right more often than those that do not (self-consistency, Wang et al., arXiv 2203.11171), which makes their
-agreement a sign to go by (Yue et al., "mixture of thoughts" cascades, arXiv 2310.03094; with scores that were learned, FrugalGPT, arXiv
-2305.05176). It is evidence that is not in the text of the query, and it is paid for: every look counts as a sample.
+agreement a sign to go by (cascades of Yue et al., arXiv 2310.03094; with scores that were learned, FrugalGPT, arXiv 2305.05176). It is
+evidence that is not in the text of the query, and it is paid for: every look counts as a sample.
 
-The ladder is learned from validation queries. Its last step is the best single model. Models that are cheaper are put before it one
-by one, whichever makes the whole cheapest, each with the threshold that does so, as long as the queries earn no more than `within` less
-than the best single model alone. So it may end with that model alone, where none helps. A model that is missing on a query is passed over.
+A model is looked at only where that can save something: where it would be kept if all its samples agreed, and `looks` samples of it cost
+less than one of the model that is asked otherwise. A model that is missing on a query is passed over.
+
+The ladder is learned from validation queries: models are put on it one by one, in order of expected cost, whichever makes the whole
+cheapest, each with the threshold that does so, as long as the queries surely earn no more than `within` less than argmax does. Where no
+look pays, as among models of one price, it stays empty, and the policy is argmax.
 """
 
 from collections.abc import Sequence
@@ -20,32 +24,29 @@ import numpy.typing as npt
 
 from tasks.config import Cost
 from tasks.lake.interfaces import Offers
-from tasks.policies.choosing import Choices, Floats, Labels, Rule, State, at, costs_of, worth
+from tasks.policies.choosing import Choices, Floats, Labels, Rule, State, at, costs_of, highest, surely, worth
 
-THRESHOLDS = np.linspace(0, 1, 21)  # shares of the validation queries below the thresholds that are tried
-ROUNDING = 1e-9  # of a mean reward
+THRESHOLDS = np.linspace(0, 1, 11)  # shares of the validation queries below the thresholds that are tried
 
 Looked = npt.NDArray[np.bool_]  # (queries, models)
 
 
 def _learn(offers: Offers, labels: Labels, dial: Cost) -> State:
-    """The ladder: models, cheapest first, with the score from which each is kept; the last is always kept."""
-    state: State = {"looks": dial.looks, "ladder": [[0, 0.0]]}
+    """The ladder: models, cheapest first, with the score from which each is kept."""
+    state: State = {"looks": dial.looks, "ladder": []}
     if not len(labels):
         return state
     costs, rewards, scores = costs_of(offers).mean(axis=0), worth(offers, labels), _scores(offers)
-    enough = rewards[:, 0].mean() - dial.within - ROUNDING
-    cheaper = [model for model in range(len(costs)) if costs[model] < costs[0]]
+    unlooked = at(rewards, highest(offers.confidences))
     while True:
-        best, spent = state, _cost(state, offers)
-        for model in cheaper:
-            if model in [step[0] for step in state["ladder"]]:
-                continue
-            for threshold in _thresholds(scores[:, model]):
-                found = state | {"ladder": sorted([*state["ladder"], [model, threshold]], key=lambda step: costs[step[0]])}
-                cost = _cost(found, offers)
-                if cost < spent and at(rewards, _climb(found, offers)[0]).mean() >= enough:
-                    best, spent = found, cost
+        best, least = state, _cost(state, offers)
+        on_it = [model for model, _ in state["ladder"]]
+        for model in range(len(costs)) if len(on_it) + 1 < len(costs) else ():
+            for threshold in _thresholds(scores[:, model]) if model not in on_it else ():
+                longer = state | {"ladder": sorted([*state["ladder"], [model, threshold]], key=lambda step: costs[step[0]])}
+                cost = _cost(longer, offers)
+                if cost < least and surely(at(rewards, _climb(longer, offers)[0]) - unlooked, -dial.within):
+                    best, least = longer, cost
         if best is state:
             return state
         state = best
@@ -53,27 +54,7 @@ def _learn(offers: Offers, labels: Labels, dial: Cost) -> State:
 
 def _thresholds(scores: Floats) -> list[float]:
     known = scores[~np.isnan(scores)]
-    return sorted({float(value) for value in np.quantile(known, THRESHOLDS, method="inverted_cdf")}) if len(known) else []
-
-
-def _scores(offers: Offers) -> Floats:
-    """How much speaks for each model's answer, float64 (queries, models): half what its samples say, half what the router says."""
-    assert offers.agreement is not None
-    return (offers.agreement.astype(np.float64) + offers.confidences) / 2
-
-
-def _climb(state: State, offers: Offers) -> tuple[Choices, Looked]:
-    """The model that each query ends with, and whose samples were looked at."""
-    scores = _scores(offers)
-    chosen = np.full(len(scores), state["ladder"][-1][0], dtype=np.int64)
-    looked = np.zeros(scores.shape, dtype=np.bool_)
-    undecided = np.ones(len(scores), dtype=np.bool_)
-    for model, threshold in state["ladder"][:-1]:
-        looked[:, model] = undecided & ~np.isnan(scores[:, model])
-        kept = looked[:, model] & (scores[:, model] >= threshold)
-        chosen[kept] = model
-        undecided &= ~kept
-    return chosen, looked
+    return np.unique(np.quantile(known, THRESHOLDS, method="inverted_cdf")).tolist() if len(known) else []
 
 
 def _cost(state: State, offers: Offers) -> float:
@@ -82,6 +63,29 @@ def _cost(state: State, offers: Offers) -> float:
     costs = costs_of(offers)
     looks = state["looks"] * np.where(looked, costs, 0).sum()
     return float(looks + np.where(at(looked, chosen), 0, at(costs, chosen)).sum())
+
+
+def _climb(state: State, offers: Offers) -> tuple[Choices, Looked]:
+    """The model that each query ends with, and whose samples were looked at."""
+    scores, costs, looks = _scores(offers), costs_of(offers), state["looks"]
+    looked = np.zeros(scores.shape, dtype=np.bool_)
+    chosen = highest(offers.confidences)
+    undecided = np.ones(len(scores), dtype=np.bool_)
+    for model, threshold in state["ladder"]:
+        could_be_kept = (1 + offers.confidences[:, model].astype(np.float64)) / 2 >= threshold
+        saves = looks * costs[:, model] < at(costs, chosen)
+        looked[:, model] = undecided & could_be_kept & saves & ~np.isnan(scores[:, model])
+        kept = looked[:, model] & (scores[:, model] >= threshold)
+        undecided &= ~kept
+        others = highest(np.where(looked, -1, offers.confidences))  # what was looked at and not kept is out
+        chosen = np.where(kept, model, np.where(undecided, others, chosen))
+    return chosen, looked
+
+
+def _scores(offers: Offers) -> Floats:
+    """How much speaks for each model's answer, float64 (queries, models): half what its samples say, half what the router says."""
+    assert offers.agreement is not None
+    return (offers.agreement.astype(np.float64) + offers.confidences) / 2
 
 
 def _choose(state: State, offers: Offers, query_ids: Sequence[str]) -> Choices:
@@ -94,6 +98,10 @@ def _looked(state: State, offers: Offers) -> Looked:
 
 RULES = {
     "cascade": Rule(
-        "the cheapest model whose samples agree enough, asked one after the other", _choose, _learn, _looked, ("costs", "agreement")
+        "a cheap model whose samples agree enough, or else the most confident of the others",
+        _choose,
+        _learn,
+        _looked,
+        ("costs", "agreement"),
     )
 }
