@@ -20,7 +20,7 @@ import polars as pl
 from tasks.config import Settings
 from tasks.lake.interfaces import Examples
 from tasks.routers.examples import in_order
-from tasks.routers.shrinkage import credible_means, group_rewards, mean_rewards, take_apart
+from tasks.routers.shrinkage import credible_means, fair_means, group_rewards, take_apart
 
 
 class BestSingle:
@@ -32,7 +32,7 @@ class BestSingle:
 
     def fit(self, train: Examples, validation: Examples) -> Self:
         self.models = train.models
-        self.rewards_ = mean_rewards(in_order(train).labels)
+        self.rewards_ = np.clip(fair_means(in_order(train).labels), 0, 1)
         return self
 
     def confidences(self, queries: pl.DataFrame) -> npt.NDArray[np.float32]:
@@ -63,7 +63,7 @@ class Benchmark:
         names = sorted(train.queries["benchmark"].unique())
         groups = np.searchsorted(np.array(names), train.queries["benchmark"].to_numpy()) if names else np.zeros(0, dtype=np.int64)
         self.models = train.models
-        self.overall_ = mean_rewards(train.labels)
+        self.overall_ = np.clip(fair_means(train.labels), 0, 1)
         self.rewards_ = dict(zip(names, group_rewards(train.labels, groups, len(names)).tolist(), strict=True))
         return self
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tasks.routers.shrinkage import group_rewards, mean_rewards
+from tasks.routers.shrinkage import fair_means, group_rewards, mean_rewards
 
 tables = st.integers(0, 2**32).map(np.random.default_rng).map(lambda random: random.random((random.integers(1, 40), 3)).round(1))
 holes = st.integers(0, 2**32)
@@ -50,7 +50,7 @@ def test_a_small_group_is_drawn_to_the_overall_mean_more_than_a_large_one():
 @given(tables, holes)
 def test_one_group_gets_the_overall_means(table, seed):
     labels, groups = drawn(table, seed, groups=1)
-    assert group_rewards(labels, groups, 1)[0] == pytest.approx(mean_rewards(labels))
+    assert group_rewards(labels, groups, 1)[0] == pytest.approx(np.clip(fair_means(labels), 0, 1))
 
 
 @given(tables, holes)
@@ -74,3 +74,29 @@ def test_a_mean_counts_only_what_is_known(labels):
     for column, mean in zip(labels.T, mean_rewards(labels), strict=True):
         known = column[~np.isnan(column)]
         assert mean == (known.mean() if len(known) else 0)
+
+
+def test_without_holes_the_fair_means_are_the_means():
+    table = np.random.default_rng(0).random((50, 4))
+    assert (fair_means(table) == mean_rewards(table)).all()
+
+
+def test_a_model_that_is_missing_on_hard_queries_gains_little_by_it():
+    random = np.random.default_rng(0)
+    chance = np.clip(np.linspace(0, 1, 2000)[:, None] + [0.0, 0.05, -0.05, 0.1, -0.1], 0, 1)
+    labels = (random.random(chance.shape) < chance).astype(float)
+    holes = labels.copy()
+    holes[:1000, 4] = np.nan  # the worst model, on the hardest queries
+    assert mean_rewards(holes)[4] > mean_rewards(labels).max()
+    assert fair_means(holes) == pytest.approx(mean_rewards(labels), abs=0.05)
+    assert fair_means(holes).argmin() == 4
+    groups = np.arange(2000) // 200
+    assert (group_rewards(holes, groups, 10)[:5, 4] < group_rewards(holes, groups, 10)[:5, 3]).all()  # where it was never asked
+
+
+@given(tables, holes)
+def test_fair_means_depend_neither_on_the_order_of_rows_nor_on_that_of_models(table, seed):
+    labels, _ = drawn(table, seed)
+    order = np.random.default_rng(seed + 1).permutation(len(labels))
+    assert fair_means(labels[order]) == pytest.approx(fair_means(labels), abs=1e-9)
+    assert fair_means(labels[:, [2, 0, 1]]) == pytest.approx(fair_means(labels)[[2, 0, 1]], abs=1e-9)
