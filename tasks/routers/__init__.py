@@ -31,16 +31,16 @@ _CLASSES = {
     "roberta-separate": "classifier:SeparateClassifiers",
     "kmeans-tfidf": "clusters:WordClusters",
     "kmeans-encoder": "encoder_clusters:EncoderClusters",
+    "linear": "linear:Linear",
 }
 
 
 class Router(Protocol):
     """Learns which model can answer what."""
 
-    models: tuple[str, ...]  # the columns of the confidences, sorted
-
-    def __init__(self, settings: Settings, seed: int) -> None:
-        """Settings of the router's kind, and the run's seed."""
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The columns of the confidences, sorted."""
 
     def fit(self, train: Examples, validation: Examples) -> Self:
         """Learn from `train`; `validation` (possibly empty) is for early stopping. The order of rows does not matter."""
@@ -50,6 +50,13 @@ class Router(Protocol):
 
     def save(self) -> dict[str, bytes]:
         """The fitted router as files: name → content, each of them JSON or safetensors."""
+
+
+class Kind(Router, Protocol):
+    """A router as its file defines it."""
+
+    def __init__(self, settings: Settings, seed: int) -> None:
+        """Settings of the router's kind, and the run's seed."""
 
     @classmethod
     def load(cls, files: dict[str, bytes]) -> Self:
@@ -63,12 +70,17 @@ def make_router(config: Section, seed: int) -> Router:
 
 def load_router(kind: str, files: dict[str, bytes]) -> Router:
     """A fitted router of this kind from the files that its `save` gave. Raises UserError for an unknown kind."""
-    return _router_class(kind, "router").load(files)
+    router: Router = _router_class(kind, "router").load(files)
+    if "calibration.json" not in files:
+        return router
+    from tasks.routers.calibration import load_calibrated
+
+    return load_calibrated(router, files["calibration.json"])
 
 
-def _router_class(kind: str, where: str) -> type[Router]:
+def _router_class(kind: str, where: str) -> type[Kind]:
     if kind not in _CLASSES:
         raise UserError(f"{where}: unknown kind {kind!r}{nearest(kind, _CLASSES)}")
     module, _, name = _CLASSES[kind].partition(":")
-    found: type[Router] = getattr(import_module(f"tasks.routers.{module}"), name)
+    found: type[Kind] = getattr(import_module(f"tasks.routers.{module}"), name)
     return found

@@ -41,7 +41,6 @@ class ClassifierSettings(RouterSettings):
     patience: int = Field(3, ge=1)  # epochs without a better validation loss, after which training stops
     target: Literal["reward", "preference"] = "reward"  # preference: which of two models is better is learned too
     weights: Literal["queries", "benchmarks"] = "queries"  # what weighs the same
-    around: Literal["overall", "benchmark"] = "benchmark"  # the mean that the regression says how far from
     seeds: int = Field(1, ge=1)  # runs from different seeds, whose confidences are averaged
     seed: int | None = Field(None, ge=0)  # default: the run's
 
