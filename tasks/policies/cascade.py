@@ -26,7 +26,7 @@ from tasks.config import Cost
 from tasks.lake.interfaces import Offers
 from tasks.policies.choosing import Choices, Floats, Labels, Rule, State, at, costs_of, highest, surely, worth
 
-THRESHOLDS = np.linspace(0, 1, 11)  # shares of the validation queries below the thresholds that are tried
+THRESHOLDS = np.linspace(0, 0.9, 10)  # shares of the validation queries below the thresholds that are tried
 
 Looked = npt.NDArray[np.bool_]  # (queries, models)
 

@@ -29,7 +29,7 @@ from tasks.policies.choosing import Choices, Floats, Labels, Rule, State, at, co
 
 STEPS = 2.0 ** (np.arange(-64, 41) / 4)  # weights that are tried, in 1 / (mean cost): from next to nothing to the cheapest always
 STEEPEST = 2.0**40  # the same, where no weight keeps the budget
-HALVINGS = 60  # until two weights differ by no more than a rounding
+HALVINGS = 40  # until two weights differ by less than any two confidences, and by more than a rounding
 BUDGET = 0.5  # default: of what the best single model costs
 
 
