@@ -89,10 +89,20 @@ def decided_early(votes: pl.DataFrame, share: float) -> pl.DataFrame:
     )
 
 
-def score_rows(queries: pl.DataFrame, router: str, confidences: Mapping[str, Sequence[float]]) -> pl.DataFrame:
+def score_rows(
+    queries: pl.DataFrame, router: str, confidences: Mapping[str, Sequence[float]], costs: Mapping[str, float] | None = None
+) -> pl.DataFrame:
+    """Scores of one router; `costs`: what each model is expected to cost, whatever the query."""
     return pl.concat(
         pl.DataFrame(
-            {"query_id": queries["query_id"], "router": router, "model": model, "confidence": list(values)}, schema_overrides=SCORES.schema
+            {
+                "query_id": queries["query_id"],
+                "router": router,
+                "model": model,
+                "confidence": list(values),
+                "cost": (costs or {}).get(model),
+            },
+            schema_overrides=SCORES.schema,
         )
         for model, values in confidences.items()
     ).cast(SCORES.schema)
@@ -100,7 +110,9 @@ def score_rows(queries: pl.DataFrame, router: str, confidences: Mapping[str, Seq
 
 def route_rows(queries: pl.DataFrame, router: str, policy: str, chosen: Sequence[str | None]) -> pl.DataFrame:
     rows = [
-        (query_id, router, policy, model, 0.5) for query_id, model in zip(queries["query_id"], chosen, strict=True) if model is not None
+        (query_id, router, policy, model, 0.5, None, None, None)
+        for query_id, model in zip(queries["query_id"], chosen, strict=True)
+        if model is not None
     ]
     return pl.DataFrame(rows, schema=ROUTES.schema, orient="row")
 
@@ -193,5 +205,6 @@ def pool_tables(per_subject: int = 100, *, seed: int = 0, subjects: bool = True,
         "kmeans-tfidf": {model: np.clip(rate[model] + random.normal(0, 0.05, len(ids)), 0, 1) for model in models},
         "roberta-multi-label": {model: random.uniform(0.3, 1, len(ids)) for model in models},
     }
-    scores = pl.concat(score_rows(queries, router, confidences) for router, confidences in noise.items())
+    expected = {model: speed / 4000 for model, speed in SPEED.items()} if measured else None
+    scores = pl.concat(score_rows(queries, router, confidences, expected) for router, confidences in noise.items())
     return Tables(check(QUERIES, queries), check(VOTES, pl.concat(votes)), check(SCORES, scores), check(ROUTES, routes))

@@ -29,26 +29,40 @@ def confidence_figures(router: str, sheet: Sheet, confidences: FloatArray) -> li
     return [Figure("brier", brier, router=router), Figure("classifier_upper_bound", upper, router=router)]
 
 
+def model_figures(router: str, sheet: Sheet, confidences: FloatArray) -> list[Figure]:
+    """Brier score of the confidence in each model."""
+    errors = (confidences - sheet.reward) ** 2
+    return [Figure("brier", errors[:, column], model=model, router=router) for column, model in enumerate(sheet.models)]
+
+
 def reliability(router: str, sheet: Sheet, confidences: FloatArray) -> list[Row]:
     """Mean confidence and mean reward of the (query, model) pairs in each tenth of the scale; `n` counts pairs.
 
-    Rows `reliability_confidence_0` … `_9` and `reliability_reward_0` … `_9` (empty bins are left out), `calibration_error`.
+    Rows `reliability_confidence_0` … `_9` and `reliability_reward_0` … `_9`; empty bins are left out.
     """
-    known = ~np.isnan(confidences + sheet.reward)
-    confidence, reward = confidences[known], sheet.reward[known]
-    if not len(confidence):
-        return []
-    tenth = np.minimum((confidence * BINS + 1e-6).astype(np.int64), BINS - 1)  # 0.9 as a float32 lies just below 0.9
-    n = np.bincount(tenth, minlength=BINS)
-    with np.errstate(invalid="ignore"):
-        expected = np.bincount(tenth, confidence, BINS) / n
-        observed = np.bincount(tenth, reward, BINS) / n
+    n, expected, observed = _bins(confidences, sheet.reward)
     rows = []
     for number in np.flatnonzero(n):
         rows.append(row(f"reliability_confidence_{number}", expected[number], n[number], router=router))
         rows.append(row(f"reliability_reward_{number}", observed[number], n[number], router=router))
-    error = np.nansum(np.abs(expected - observed) * n) / n.sum()
-    return [*rows, row("calibration_error", error, n.sum(), router=router)]
+    return rows
+
+
+def calibration_error(confidences: FloatArray, rewards: FloatArray) -> list[Row]:
+    """The calibration error over these (query, model) pairs, whatever the shape; no row where none is known."""
+    n, expected, observed = _bins(confidences, rewards)
+    if not n.sum():
+        return []
+    return [row("calibration_error", np.nansum(np.abs(expected - observed) * n) / n.sum(), n.sum())]
+
+
+def _bins(confidences: FloatArray, rewards: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Pairs, mean confidence and mean reward in each tenth of the scale, NaN where there is no pair."""
+    known = ~np.isnan(confidences + rewards)
+    tenth = np.minimum((confidences[known] * BINS + 1e-6).astype(np.int64), BINS - 1)  # 0.9 as a float32 lies just below 0.9
+    n = np.bincount(tenth, minlength=BINS)
+    with np.errstate(invalid="ignore"):
+        return n, np.bincount(tenth, confidences[known], BINS) / n, np.bincount(tenth, rewards[known], BINS) / n
 
 
 def f1(router: str, sheet: Sheet, confidences: FloatArray, rows: IntArray) -> list[Row]:

@@ -13,7 +13,7 @@ from tasks.evaluation.systems import FloatArray, System
 
 Row = dict[str, Any]  # a row of the metrics table
 
-OF_A_SYSTEM = ("accuracy", "expected_accuracy", "latency_s", "cost_usd")
+OF_A_SYSTEM = ("accuracy", "expected_accuracy", "latency_s", "cost_usd", "completion_tokens")
 OPPONENTS = {"gain": "best-single", "gain_over_benchmark": "benchmark", "gain_over_random": "random"}
 
 
@@ -34,9 +34,12 @@ class Figure:
 
 
 def system_figures(systems: Iterable[System]) -> list[Figure]:
-    """Accuracy, expected accuracy, latency and cost of each system."""
+    """Accuracy, expected accuracy, latency, cost and tokens of each system, where they are known of any query."""
     return [
-        Figure(metric, getattr(system, metric), system.model, system.router, system.policy) for system in systems for metric in OF_A_SYSTEM
+        Figure(metric, values, system.model, system.router, system.policy)
+        for system in systems
+        for metric in OF_A_SYSTEM
+        if not np.isnan(values := getattr(system, metric)).all()
     ]
 
 

@@ -38,15 +38,24 @@ class Resamples:
 
         NaN in `values` are queries that do not count; a draw without any that counts is NaN.
         """
+        sums, counts = self.totals(values, rows)
+        with np.errstate(invalid="ignore"):
+            return sums / counts
+
+    def totals(self, values: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Sums of each draw, and how many queries count in each; both float64 (draws, figures)."""
         known = ~np.isnan(values[rows])
         filled = np.where(known, values[rows], 0.0)
-        means = np.full((len(self.counts), values.shape[1]), np.nan)
+        with_holes = ~known.all(axis=0)
+        sums, counts = np.empty((2, len(self.counts), values.shape[1]))
         step = max(1, BLOCK // max(1, len(rows)))
         for start in range(0, len(self.counts), step):
-            weights = self.counts[start : start + step, rows].astype(np.float64)
-            with np.errstate(invalid="ignore"):
-                means[start : start + step] = (weights @ filled) / (weights @ known)
-        return means
+            block = slice(start, start + step)
+            weights = self.counts[block, rows].astype(np.float64)
+            sums[block] = weights @ filled
+            counts[block] = weights.sum(axis=1, keepdims=True)
+            counts[block, with_holes] = weights @ known[:, with_holes]
+        return sums, counts
 
 
 def mean(values: FloatArray) -> tuple[FloatArray, IntArray]:

@@ -1,4 +1,4 @@
-"""What is compared: single models, routers with their policies, random choice, the oracle, each with one outcome per query.
+"""What is compared: single models, routers with their policies, random choice, oracles, each with one outcome per query.
 
 Two models and a router on three queries, rewards by majority vote ("." means the model was not asked):
 
@@ -9,11 +9,12 @@ Two models and a router on three queries, rewards by majority vote ("." means th
 
 A *hole* ("." above, NaN in the arrays) is a query on which a system's outcome is not known; it is left out of that system's
 figures and of every comparison with it. A policy named `…-as-published` (the scripts of arXiv
-2405.00467) may send a query nowhere: that counts as wrong, takes no model's time and costs nothing.
+2405.00467) may send a query nowhere: that counts as wrong, takes no model's time and costs nothing. What a policy spent on samples
+before it chose (a cascade) is part of its latency, its cost and its tokens.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -34,9 +35,11 @@ class Sheet:
     queries: pl.DataFrame  # rows of the table, sorted by query_id
     models: tuple[str, ...]  # sorted
     reward: FloatArray  # 0 … 1, what the answer counts for
-    success_rate: FloatArray  # 0 … 1, share of samples that are right: the reward with the luck of the vote taken out
+    success_rate: FloatArray  # 0 … 1, share of samples that are right
+    samples: FloatArray  # how many were drawn
     latency_s: FloatArray
     cost_usd: FloatArray
+    completion_tokens: FloatArray
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class System:
     expected_accuracy: FloatArray
     latency_s: FloatArray
     cost_usd: FloatArray
+    completion_tokens: FloatArray
     choice: IntArray | None = None  # index of the chosen model, -1: sent nowhere; None where there is no choice to speak of
 
 
@@ -66,8 +70,10 @@ def sheet_of(queries: pl.DataFrame, votes: pl.DataFrame, split: str) -> Sheet:
         models=tuple(models),
         reward=values(views.reward()),
         success_rate=values(pl.col("success_rate")),
+        samples=values(pl.col("k")),
         latency_s=values(pl.col("latency_s")),
         cost_usd=values(pl.col("cost_usd")),
+        completion_tokens=values(pl.col("completion_tokens")),
     )
 
 
@@ -82,6 +88,7 @@ def single_models(sheet: Sheet) -> list[System]:
             expected_accuracy=sheet.success_rate[:, column],
             latency_s=sheet.latency_s[:, column],
             cost_usd=sheet.cost_usd[:, column],
+            completion_tokens=sheet.completion_tokens[:, column],
         )
         for column, model in enumerate(sheet.models)
     ]
@@ -91,6 +98,18 @@ def hindsight(systems: Sequence[System]) -> System | None:
     """The single model that is best on these very queries, which nobody could have known; ties go to the first by name."""
     known = [system for system in systems if system.model is not None and not np.isnan(system.accuracy).all()]
     return max(known, key=lambda system: float(np.nanmean(system.accuracy)), default=None)
+
+
+def hindsight_benchmark(sheet: Sheet) -> System:
+    """On each benchmark the single model that is best on these very queries: all that knowing the benchmark could ever bring."""
+    names = sheet.queries["benchmark"].to_numpy()
+    choice = np.full(len(names), -1, dtype=np.int64)
+    for name in set(names):
+        rows = names == name
+        known = ~np.isnan(sheet.reward[rows]).all(axis=0)
+        if known.any():
+            choice[rows] = np.where(known, np.nan_to_num(_mean(sheet.reward[rows].T)), -1).argmax()
+    return _choosing(sheet, "hindsight-benchmark", None, choice)
 
 
 def random_choice(sheet: Sheet) -> System:
@@ -103,14 +122,15 @@ def random_choice(sheet: Sheet) -> System:
         expected_accuracy=_mean(sheet.success_rate),
         latency_s=_mean(sheet.latency_s),
         cost_usd=_mean(sheet.cost_usd),
+        completion_tokens=_mean(sheet.completion_tokens),
     )
 
 
 def oracle(sheet: Sheet) -> System:
     """The best model known on the query; of several that are equally right the fastest (for cost: the cheapest).
 
-    Its accuracy is what the votes allow (any model right), luck included; `expected_accuracy` takes the model with the
-    highest success rate instead, which is what a perfect router could count on.
+    Its accuracy is what the votes allow (any model right), luck included: see `luck.py`. Its `expected_accuracy` is the highest
+    success rate, where luck is smaller but still included.
     """
     best = np.fmax.reduce(sheet.reward, axis=1)
     right = sheet.reward == best[:, None]
@@ -122,6 +142,7 @@ def oracle(sheet: Sheet) -> System:
         expected_accuracy=np.fmax.reduce(sheet.success_rate, axis=1),
         latency_s=np.fmin.reduce(np.where(right, sheet.latency_s, np.nan), axis=1),
         cost_usd=np.fmin.reduce(np.where(right, sheet.cost_usd, np.nan), axis=1),
+        completion_tokens=np.fmin.reduce(np.where(right, sheet.completion_tokens, np.nan), axis=1),
     )
 
 
@@ -136,18 +157,16 @@ def routed(sheet: Sheet, routes: pl.DataFrame, router_seconds: Mapping[str, floa
         group = groups[router, policy]
         choice = np.full(sheet.queries.height, -1, dtype=np.int64)
         choice[group["row"].to_numpy()] = group["column"].to_numpy()
-        seconds = router_seconds.get(router, 0.0)
-        answers_all = not policy.endswith(AS_PUBLISHED)
+        system = _choosing(sheet, router, policy, choice)
+        spent = np.zeros((3, sheet.queries.height))
+        spent[:, group["row"].to_numpy()] = group.select("spent_s", "spent_usd", "spent_tokens").fill_null(0).to_numpy().T
         systems.append(
-            System(
-                model=None,
-                router=router,
-                policy=policy,
-                accuracy=_chosen(sheet.reward, choice, answers_all),
-                expected_accuracy=_chosen(sheet.success_rate, choice, answers_all),
-                latency_s=_chosen(sheet.latency_s, choice, answers_all) + seconds,
-                cost_usd=_chosen(sheet.cost_usd, choice, answers_all),
+            replace(
+                system,
                 choice=choice,
+                latency_s=system.latency_s + spent[0] + router_seconds.get(router, 0.0),
+                cost_usd=system.cost_usd + spent[1],
+                completion_tokens=system.completion_tokens + spent[2],
             )
         )
     return systems
@@ -158,11 +177,24 @@ def find(systems: Sequence[System], router: str, policy: str | None) -> System |
     return next((system for system in systems if (system.router, system.policy) == (router, policy)), None)
 
 
-def _chosen(values: FloatArray, choice: IntArray, answers_all: bool) -> FloatArray:
-    """The chosen model's value. Where nothing was chosen: 0 of an as-published policy, else not known."""
-    taken: FloatArray = values[np.arange(len(choice)), np.maximum(choice, 0)]
-    nowhere = np.nan if answers_all or np.isnan(values).all() else 0.0
-    return np.where(choice >= 0, taken, nowhere)
+def _choosing(sheet: Sheet, router: str, policy: str | None, choice: IntArray) -> System:
+    """The chosen models' outcomes. Where nothing was chosen (-1): 0 of an as-published policy, else not known."""
+    rows, nowhere = np.arange(len(choice)), choice < 0
+    answers_all = policy is None or not policy.endswith(AS_PUBLISHED)
+
+    def chosen(values: FloatArray) -> FloatArray:
+        return np.where(nowhere, np.nan if answers_all or np.isnan(values).all() else 0.0, values[rows, np.maximum(choice, 0)])
+
+    return System(
+        model=None,
+        router=router,
+        policy=policy,
+        accuracy=chosen(sheet.reward),
+        expected_accuracy=chosen(sheet.success_rate),
+        latency_s=chosen(sheet.latency_s),
+        cost_usd=chosen(sheet.cost_usd),
+        completion_tokens=chosen(sheet.completion_tokens),
+    )
 
 
 def _mean(values: FloatArray) -> FloatArray:

@@ -15,7 +15,8 @@ from tasks.evaluation.systems import AS_PUBLISHED, FloatArray, System
 # 2 · (1/2)^5 = 6 % of cases (exact sign test, which is McNemar's test). The bootstrap alone would call four of four a win.
 FEWEST_DIFFERENT = 6
 CONSTANT = 0.98  # a router that sends this share of the queries to one model decides nothing
-BASELINES = ("best-single", "benchmark")
+BASELINES = ("best-single", "benchmark", "subject")  # with policies; what is compared are the others
+AUTO = ("auto", "argmax")
 
 
 def verdict(gains: FloatArray, low: float, high: float) -> int:
@@ -59,17 +60,25 @@ def hindsight_best(system: System | None) -> list[Row]:
 
 
 def default(validation: Iterable[Row]) -> list[Row]:
-    """The router and policy to use unless one is named: the most accurate on *validation* queries, never on test.
+    """The router and policy to use unless one is named: `auto` with argmax, which chose among the others by training queries alone.
 
-    Baselines and as-published policies are no candidates; ties go to argmax, then to the first by name.
+    Without it, the most accurate on *validation* queries, never on test. Baselines and as-published policies are no candidates; ties
+    go to argmax, then to the first by name.
     """
     candidates = [
-        (-found["value"], found["policy"] != "argmax", found["router"], found["policy"], found["n"])
+        (
+            (found["router"], found["policy"]) != AUTO,
+            -found["value"],
+            found["policy"] != "argmax",
+            found["router"],
+            found["policy"],
+            found["n"],
+        )
         for found in validation
         if found["metric"] == "accuracy" and found.get("benchmark") is None and found.get("subject") is None
         if found.get("policy") and found["router"] not in BASELINES and not found["policy"].endswith(AS_PUBLISHED)
     ]
     if not candidates:
         return []
-    _, _, router, policy, n = min(candidates)
+    *_, router, policy, n = min(candidates)
     return [row("default", 1.0, n, router=router, policy=policy)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-BASELINES = ("best-single", "benchmark", "random", "oracle")
+BASELINES = ("best-single", "benchmark", "subject", "random", "hindsight-benchmark", "oracle", "oracle-without-luck")
 NAME = ("benchmark", "subject", "split", "model", "router", "policy")
 
 

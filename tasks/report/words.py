@@ -127,10 +127,13 @@ def escape_markdown(text: str) -> str:
 BASELINE_NAMES = {
     "best-single": "best single model (router)",
     "benchmark": "knows only the benchmark",
+    "subject": "knows only the subject",
     "random": "random choice",
+    "hindsight-benchmark": "best model of each benchmark, in hindsight",
     "oracle": "oracle",
+    "oracle-without-luck": "oracle, luck taken out",
 }
-KINDS = ["oracle", "router", "benchmark", "best-single", "model", "random"]
+KINDS = ["oracle", "oracle-without-luck", "router", "hindsight-benchmark", "subject", "benchmark", "best-single", "model", "random"]
 _VERDICT_WORD = {1: "beats", 0: "ties", -1: "loses"}
 
 
@@ -153,7 +156,7 @@ def _policy(figures: Figures, router: str, policies: list[str]) -> str:
 
 def _router(figures: Figures, router: str, policy: str) -> Verdict:
     """One sentence about one router."""
-    gain = figures.one("gain", router=router, policy=policy)
+    gain = figures.one("gain_corrected", router=router, policy=policy)  # its interval allows for how many routers are compared
     verdict = figures.one("verdict", router=router, policy=policy)
     who = f"{router} with {policy}"
     if gain is None or verdict is None:
@@ -177,7 +180,7 @@ def _router(figures: Figures, router: str, policy: str) -> Verdict:
 
 def _only_knows_the_benchmark(figures: Figures, router: str, policy: str) -> bool:
     """Whether knowing the benchmark explains the gain: there are several, and the router is not above one that knows just that."""
-    gain = figures.one("gain_over_benchmark", router=router, policy=policy)
+    gain = figures.one("gain_over_benchmark_corrected", router=router, policy=policy)
     return len(figures.benchmarks) > 1 and gain is not None and not (gain.ci_low is not None and gain.ci_low > 0)
 
 
