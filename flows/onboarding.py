@@ -7,6 +7,7 @@ sampled on these; what routers are to expect of it elsewhere is estimated. See `
 """
 
 import io
+from pathlib import Path
 
 import polars as pl
 
@@ -24,7 +25,8 @@ def print_onboarding(url: str, count: int, out: str) -> None:
     taken = dict(chosen.group_by("benchmark").len().iter_rows())
     rows = [(name, sizes[name], taken.get(name, 0)) for name in sorted(sizes)]
     print_grid("To ask a new model first", ["benchmark", "training queries", "chosen"], rows)
-    console.print(f'{out} is written; in the run file, at the new model of [[models]]: only = "{out}"', markup=False)
+    place = out if "://" in out else str(Path(out).resolve())
+    console.print(f'Written. In the run file, at the new model of [[models]]: only = "{place}"', markup=False, soft_wrap=True)
 
 
 def queries_to_ask(url: str, count: int) -> tuple[pl.DataFrame, pl.DataFrame]:

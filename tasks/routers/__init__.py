@@ -71,11 +71,15 @@ def make_router(config: Section, seed: int) -> Router:
 def load_router(kind: str, files: dict[str, bytes]) -> Router:
     """A fitted router of this kind from the files that its `save` gave. Raises UserError for an unknown kind."""
     router: Router = _router_class(kind, "router").load(files)
-    if "calibration.json" not in files:
-        return router
-    from tasks.routers.calibration import load_calibrated
+    if "remaining.json" in files:
+        from tasks.routers.leaving import load_remaining
 
-    return load_calibrated(router, files["calibration.json"])
+        router = load_remaining(router, files["remaining.json"])
+    if "calibration.json" in files:
+        from tasks.routers.calibration import load_calibrated
+
+        router = load_calibrated(router, files["calibration.json"])
+    return router
 
 
 def _router_class(kind: str, where: str) -> type[Kind]:
