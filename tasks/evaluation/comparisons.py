@@ -77,10 +77,14 @@ def gap_rows(found: Averages, headroom: FloatArray | None, resamples: Resamples)
     gains = found.of("gain")
     if headroom is None or not gains.figures:
         return []
-    rooms = np.column_stack([np.where(np.isnan(figure.values), np.nan, headroom) for figure in gains.figures])
+    holes = np.column_stack([np.isnan(figure.values) for figure in gains.figures])
+    holes, place = np.unique(holes, axis=1, return_inverse=True)  # most have the same
+    rooms = np.where(holes, np.nan, headroom[:, None])
     whole, n = mean(rooms[found.scope.rows])
+    drawn = resamples.means(rooms, found.scope.rows)
+    whole, n, drawn = whole[place], n[place], drawn[:, place]
     with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = interval(gains.draws / resamples.means(rooms, found.scope.rows), n)
+        low, high = interval(gains.draws / drawn, n)
     return [
         figure.name
         | row("gap_closed", gains.mean[column] / whole[column], n[column], low=low[column], high=high[column])

@@ -114,7 +114,7 @@ def points(
         (np.where(usable, -expected, -np.inf) if np.isinf(weight) else confidence - weight * expected).argmax(axis=1)
         for weight in _weights(confidence, expected)
     ]
-    chosen = np.unique(np.column_stack(choices), axis=1)
+    chosen = np.column_stack(list({choice.tobytes(): choice for choice in choices}.values()))  # many weights choose the same
     answered = usable.any(axis=1, keepdims=True)
 
     def of_chosen(values: FloatArray) -> FloatArray:
