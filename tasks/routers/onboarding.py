@@ -55,7 +55,8 @@ def choose_queries(examples: Examples, count: int) -> Ints:
     rows = [np.zeros(0, dtype=np.int64)]
     for group, taken in enumerate(_allocation(prior, np.bincount(groups, minlength=benchmarks), count)):
         members = np.flatnonzero(groups == group)
-        by_ease = members[np.argsort(prior.expected[members], kind="stable")]  # of equal ones by query_id, which is as good as chance
+        # Equals by query_id, which is as good as chance; rounded, so that the order in which models are summed decides nothing.
+        by_ease = members[np.argsort(prior.expected[members].round(9), kind="stable")]
         rows.append(by_ease[((np.arange(taken) + 0.5) / max(taken, 1) * len(by_ease)).astype(np.int64)])
     return np.sort(np.concatenate(rows))
 
