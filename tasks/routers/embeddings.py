@@ -17,7 +17,6 @@ import polars as pl
 from tasks.config import Settings
 from tasks.lake.tables import EMBEDDINGS
 from tasks.lake.views import question_texts
-from tasks.routers.embedders import load_embedder
 from tasks.routers.prefixes import cut, shared_prefixes
 from tasks.routers.settings import EncoderClusterSettings, VectorSettings
 from tasks.routers.terms import KINDS
@@ -42,6 +41,8 @@ def embed(queries: pl.DataFrame, encoder: str, max_length: int) -> pl.DataFrame:
 
     Raises UserError if there is no such encoder.
     """
+    from tasks.routers.embedders import load_embedder
+
     prefixes = shared_prefixes(question_texts(queries.filter(pl.col("split") == "train")))
     texts = [cut(text, prefixes) for text in question_texts(queries)]
     vectors = load_embedder(encoder, max_length).embed(texts)

@@ -13,7 +13,7 @@ these come with them (`embeddings.py`).
 
 import json
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +22,12 @@ import safetensors.numpy
 
 from tasks.errors import UserError
 from tasks.lake.views import question_texts
-from tasks.routers.embedders import Embedder, load_embedder, load_embedder_again, save_embedder
 from tasks.routers.embeddings import column_vectors
 from tasks.routers.prefixes import cut, shared_prefixes
 from tasks.routers.terms import KINDS, Terms, fit_terms
+
+if TYPE_CHECKING:  # torch is not needed for words
+    from tasks.routers.embedders import Embedder
 
 Vectors = npt.NDArray[np.float32]
 
@@ -71,6 +73,8 @@ class Features:
                 files[f"features/{name}.json"] = json.dumps(terms.names, ensure_ascii=False).encode()
                 files[f"features/{name}.safetensors"] = safetensors.numpy.save({"idf": terms.idf, "components": terms.components})
             else:
+                from tasks.routers.embedders import save_embedder
+
                 encoders[name], weights = save_embedder(self._encoder(name))
                 files |= weights
         state = {"names": self.names, "max_length": self.max_length, "prefixes": self.prefixes_, "encoders": encoders}
@@ -88,6 +92,8 @@ class Features:
                 names = json.loads(files[f"features/{name}.json"])
                 features.terms_[name] = Terms(name, names, arrays["idf"], arrays["components"])
             else:
+                from tasks.routers.embedders import load_embedder_again
+
                 features._encoders[name] = load_embedder_again(state["encoders"][name], files)
         return features
 
@@ -97,7 +103,9 @@ class Features:
         known = column_vectors(queries, name, self.max_length)
         return self._encoder(name).embed(texts) if known is None else known
 
-    def _encoder(self, name: str) -> Embedder:
+    def _encoder(self, name: str) -> "Embedder":
         if name not in self._encoders:
+            from tasks.routers.embedders import load_embedder
+
             self._encoders[name] = load_embedder(name, self.max_length)
         return self._encoders[name]

@@ -4,7 +4,7 @@
     cut("Q: How many …? A: 7\\n\\nQ: … A: 12\\n\\nQ: Who runs faster?", prefixes)        →  "Q: Who runs faster?"
 
 Texts are sorted, so that those which begin alike are neighbours. Runs of neighbours that share a long beginning share a prefix; inside
-such a run there may be longer ones, of texts that share as much again. It ends where a line ends, or else a word.
+such a run there may be longer ones, of texts that share as much again. A prefix ends where a line ends, or else a word.
 """
 
 from collections import Counter
@@ -16,6 +16,7 @@ from tasks.routers.tfidf import words
 
 TEXTS = 30  # that begin alike, at least: a passage with several questions to it is part of each
 LENGTH = 200  # characters that they share, at least: "Write a Python function to" is how a question begins
+OTHERS = 0.1  # of a run, at each end, may differ before the others do: a prompt with a slip in it, or an example less
 OWN_WORDS = 4  # of the median text after the prefix, at least: where only a number or a name differs, it is one question in many versions
 
 
@@ -23,17 +24,19 @@ def shared_prefixes(texts: Sequence[str]) -> list[str]:
     """The prefixes that many of the texts share, sorted; the order of the texts does not matter."""
     distinct = sorted(set(texts))
     # A text that another one goes on from is a question with an addition, and no prefix.
-    distinct = [text for text, following in zip(distinct, [*distinct[1:], ""], strict=True) if not following.startswith(text)]
+    distinct = [text for text, following in pairwise([*distinct, ""]) if not following.startswith(text)]
     common = [_common(text, following) for text, following in pairwise(distinct)]
     found = []
     searches = [(0, len(distinct), 0)]
     while searches:
         first, last, begin = searches.pop()
         for start, end in _runs(common, first, last, begin + LENGTH):
-            stop = _boundary(distinct[start], begin + LENGTH, min(common[start : end - 1]))
-            if stop and _are_questions([text[stop:] for text in distinct[start:end]]):
-                found.append(distinct[start][:stop])
-                searches.append((start, end, stop))
+            prefix = _prefix(distinct, common, start, end, begin + LENGTH)
+            inside = [row for row in range(start, end) if distinct[row].startswith(prefix)]
+            if prefix and _are_questions([distinct[row][len(prefix) :] for row in inside]):
+                found.append(prefix)
+                after = inside[-1] + 1
+                searches += [(start, inside[0], begin), (inside[0], after, len(prefix)), (after, end, begin)]
     return sorted(found)
 
 
@@ -61,13 +64,12 @@ def _runs(common: Sequence[int], first: int, last: int, length: int) -> list[tup
     return [(start, end) for start, end in pairwise(starts) if end - start >= TEXTS]
 
 
-def _boundary(text: str, least: int, most: int) -> int:
-    """Where the last line, or else the last word, ends between `least` and `most` characters; 0 if none does."""
-    for separator in "\n", " ":
-        place = text.rfind(separator, least - 1, most) + 1
-        if place:
-            return place
-    return 0
+def _prefix(texts: Sequence[str], common: Sequence[int], start: int, end: int, least: int) -> str:
+    """What nearly all of the sorted texts `start` … `end` - 1 share up to a line's end, or else all of them up to a word's; or ""."""
+    few = int((end - start) * OTHERS)
+    nearly_all = _common(texts[start + few], texts[end - 1 - few])
+    stop = texts[start + few].rfind("\n", least - 1, nearly_all) + 1 or texts[start].rfind(" ", least - 1, min(common[start : end - 1])) + 1
+    return texts[start + few][:stop]
 
 
 def _are_questions(rests: Sequence[str]) -> bool:
