@@ -31,7 +31,10 @@ _CLASSES = {
     "roberta-separate": "classifier:SeparateClassifiers",
     "kmeans-tfidf": "clusters:WordClusters",
     "kmeans-encoder": "encoder_clusters:EncoderClusters",
+    "domains": "domains:Domains",
     "linear": "linear:Linear",
+    "knn": "neighbours:Neighbours",
+    "cluster-and-rank": "ranked_clusters:RankedClusters",
 }
 
 

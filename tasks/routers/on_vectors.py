@@ -34,10 +34,11 @@ Arrays = dict[str, npt.NDArray[np.float32]]
 class Labelled:
     """Queries as vectors, with what each model's answer to them is worth.
 
-    `vectors`: float32 (queries, width). `labels`: float64 (queries, models), 0 … 1, NaN for holes, with at least one reward in each row and,
-    in training, in each column. `benchmarks`: the number of the benchmark of each query, by name, 0 … .
+    `queries`: rows of the table. `vectors`: float32 (queries, width). `labels`: float64 (queries, models), 0 … 1, NaN for holes, with a reward in each row and, in
+    training, in each column. `benchmarks`: the number of the benchmark of each query, by name, 0 … .
     """
 
+    queries: pl.DataFrame
     vectors: npt.NDArray[np.float32]
     labels: npt.NDArray[np.float64]
     benchmarks: npt.NDArray[np.int64]
@@ -68,7 +69,7 @@ class OnVectors:
         train = in_order(train)
         self.models = train.models
         self.seed = self.seed if self.settings.seed is None else self.settings.seed
-        self.seen_ = ~np.isnan(train.labels).all(axis=0)
+        self.seen_ = np.asarray(~np.isnan(train.labels).all(axis=0))
         self.features_ = Features(self.settings.features, self.settings.max_length, self.seed)
         vectors = self.features_.fit(train.queries)
         if self.seen_.any():
@@ -83,16 +84,18 @@ class OnVectors:
             confidences[:, self.seen_] = np.clip(self._rewards(self.features_.vectors(queries)), 0, 1)
         return confidences
 
-    def _labelled(self, examples: Examples) -> Labelled:
-        """Other examples than those in training, as vectors; possibly none."""
+    def _labelled(self, examples: Examples) -> Labelled | None:
+        """Other examples than those in training, as vectors; None if they have no reward."""
         examples = in_order(examples)
+        if np.isnan(examples.labels[:, self.seen_]).all():
+            return None
         return self._with_labels(self.features_.vectors(examples.queries), examples)
 
     def _with_labels(self, vectors: npt.NDArray[np.float32], examples: Examples) -> Labelled:
         labels = examples.labels[:, self.seen_].astype(np.float64)
         rows = ~np.isnan(labels).all(axis=1)
         benchmarks = np.unique(examples.queries["benchmark"].to_numpy(), return_inverse=True)[1]
-        return Labelled(vectors[rows], labels[rows], benchmarks[rows])
+        return Labelled(examples.queries.filter(rows), vectors[rows], labels[rows], benchmarks[rows])
 
     def save(self) -> dict[str, bytes]:
         state = {"models": self.models, "seen": self.seen_.tolist()}

@@ -94,6 +94,12 @@ class NeighbourSettings(VectorSettings):
     around: Literal["overall", "benchmark"] = "benchmark"  # the mean that neighbours say how far from
 
 
+class DomainSettings(VectorSettings):
+    """Domains recognised in the text; nothing to set but what all see."""
+
+    features: list[str] = Field(["words", "all-MiniLM-L6-v2"], min_length=1)
+
+
 class RankedClusterSettings(VectorSettings):
     """Avengers-Pro; its defaults."""
 
@@ -126,7 +132,10 @@ KINDS: dict[str, type[RouterSettings]] = {
     "roberta-separate": SeparateClassifierSettings,
     "kmeans-tfidf": WordClusterSettings,
     "kmeans-encoder": EncoderClusterSettings,
+    "domains": DomainSettings,
     "linear": LinearSettings,
+    "knn": NeighbourSettings,
+    "cluster-and-rank": RankedClusterSettings,
 }
 
 
