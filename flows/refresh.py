@@ -18,7 +18,7 @@ from tasks.lake.files import open_lake
 logger = logging.getLogger("manyminds")
 
 # What every router has to beat. They choose by their own confidence and by nothing else.
-BASELINES = [Router(name="best-single"), Router(name="benchmark")]
+BASELINES = [Router(name="best-single"), Router(name="benchmark"), Router(name="subject")]
 
 
 @flow(name="refresh", flow_run_name="refresh {run.name}", validate_parameters=False)
@@ -40,9 +40,11 @@ def everything(run: RunFile, sample: Callable[[RunFile, list[str]], None]) -> st
         steps.check_distinct(run, queries)
         sample(run, queries)
         votes = steps.publish(run, "votes", [*gathered, *label(run, queries, gathered)])
+        embedded = embed(run, queries)
+        costs = steps.publish(run, "costs", [steps.stored(run, steps.expect_costs)(run, queries, votes)])
         routers = [*BASELINES, *run.routers]
-        routed = [route(run, router, queries, votes) for router in routers]
-        scores, routes, _, _ = (steps.publish(run, folder, routed) for folder in ("scores", "routes", "routers", "policies"))
+        routed = [route(run, router, queries, votes, embedded.get(router.name, []), costs) for router in routers]
+        scores, routes, *_ = (steps.publish(run, folder, routed) for folder in ("scores", "routes", "routers", "encoders", "policies"))
         tables = {"queries": queries, "votes": votes, "scores": scores, "routes": routes}
         seconds = {router.name: written["seconds_per_query"] for router, written in zip(routers, routed, strict=True)}
         evaluated = steps.stored(run, steps.evaluate)(run, tables, seconds)
@@ -92,10 +94,25 @@ def label(run: RunFile, queries: list[str], gathered: list[steps.Written]) -> li
     return [future.result() for future in futures]
 
 
-def route(run: RunFile, router: Router, queries: list[str], votes: list[str]) -> steps.Written:
+def embed(run: RunFile, queries: list[str]) -> dict[str, list[steps.Written]]:
+    """What the encoders of each router make of the queries; an encoder that several routers use runs once."""
+    wanted = steps.encoders(run)
+    written = {
+        (encoder, length): steps.stored(run, steps.embed)(run, encoder, length, queries)
+        for encoder, length in dict.fromkeys(one for pairs in wanted.values() for one in pairs)
+    }
+    steps.publish(run, "embeddings", list(written.values()))
+    return {router: [written[pair] for pair in pairs] for router, pairs in wanted.items()}
+
+
+def route(
+    run: RunFile, router: Router, queries: list[str], votes: list[str], embedded: list[steps.Written], costs: list[str]
+) -> steps.Written:
     """Train a router, let it score every query, and let the policies choose."""
     policies = ["argmax"] if router in BASELINES else run.evaluation.policies
-    trained = steps.stored(run, steps.train)(run, router, queries, votes)
-    scored = steps.stored(run, steps.score)(run, router, trained, queries)
+    embeddings = [path for written in embedded for path in written["embeddings"]]
+    trained = steps.stored(run, steps.train)(run, router, queries, votes, embeddings)
+    scored = steps.stored(run, steps.score)(run, router, trained, queries, embeddings, costs)
     chosen = steps.stored(run, steps.choose)(run, router.name, policies, scored["scores"], queries, votes)
+    scored["seconds_per_query"] += sum(written["seconds_per_query"] for written in embedded)
     return trained | scored | chosen

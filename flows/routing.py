@@ -7,6 +7,7 @@ import json
 import sys
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from flows.lookups import plain, print_grid
@@ -22,6 +23,7 @@ class Guide:
     def __init__(self, url: str, router: str | None, policy: str | None) -> None:
         """Load from the lake. Without names, take the pair that did best on validation queries."""
         from tasks.policies.rules import load_policy
+        from tasks.routers.costs import Costs
         from tasks.routers.saved import load_saved
 
         self.lake = open_lake(url)
@@ -39,11 +41,14 @@ class Guide:
         self.models: list[str] = state["models"]
         self.router = load_saved(self.lake, manifests[:1])
         self.policy = load_policy(policy, state["policies"][policy])
+        self.costs = Costs.load(json.loads(self.lake.read(self.lake.files("costs", ".json")[0])))
 
     def choose(self, queries: pl.DataFrame) -> tuple[list[str | None], Any]:
         """The model for each query (None where a policy as published gives no answer), and all confidences."""
         confidences = self.router.confidences(queries)
-        choice = self.policy.choose(Offers(confidences), queries["query_id"].to_list())
+        costs = self.costs.expected(queries)
+        offers = Offers(confidences, None if np.isnan(costs).all() else costs)
+        choice = self.policy.choose(offers, queries["query_id"].to_list())
         return [self.models[index] if index >= 0 else None for index in choice], confidences
 
 

@@ -24,7 +24,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from tasks.errors import UserError, nearest
 
-RESERVED = ("best-single", "benchmark", "random", "oracle")  # what every router is compared with
+RESERVED = (
+    "best-single",
+    "benchmark",
+    "subject",
+    "random",
+    "oracle",
+    "hindsight-benchmark",
+    "oracle-without-luck",
+    "single-models",
+)  # what every router is compared with
 AnswerKind = Literal["number", "choice", "math", "text"]
 COST_COLUMNS = {"usd": "cost_usd", "seconds": "latency_s", "tokens": "completion_tokens"}  # unit of [cost] → column of the table votes
 

@@ -28,15 +28,15 @@ from prefect.context import TaskRunContext
 from prefect.filesystems import WritableFileSystem
 from prefect.settings import PREFECT_API_URL
 
-from tasks.config import Benchmark, Model, Router, RunFile
+from tasks.config import COST_COLUMNS, Benchmark, Model, Router, RunFile
 from tasks.errors import Stopped, UserError
 from tasks.lake.buckets import Bucket
 from tasks.lake.files import Lake, folder_name, keep_only, read_table, write_table
 from tasks.lake.fingerprints import fingerprint, source_fingerprint
 from tasks.lake.generations import IMPORTED, generation_files, generation_folder, query_generations
 from tasks.lake.interfaces import Examples
-from tasks.lake.tables import GENERATIONS, METRICS, QUERIES, ROUTES, SCORES, VOTES
-from tasks.lake.views import check_learnable, examples, pool, score_rows
+from tasks.lake.tables import EMBEDDINGS, GENERATIONS, METRICS, QUERIES, ROUTES, SCORES, VOTES
+from tasks.lake.views import check_learnable, examples, matrix, pool, score_rows
 from tasks.routers.saved import encoder_fingerprint, load_saved, save_router
 from tasks.sampling.shards import Shard, in_shard, lacking, recipes_of, shards_of
 
@@ -57,7 +57,10 @@ class Written(TypedDict, total=False):
     queries: list[str]
     generations: list[str]
     votes: list[str]
+    embeddings: list[str]
+    costs: list[str]
     routers: list[str]
+    encoders: list[str]
     scores: list[str]
     routes: list[str]
     policies: list[str]
@@ -392,42 +395,126 @@ def vote(run: RunFile, shard: Shard, queries: Sequence[str]) -> Written:
 # ── scores ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _examples(run: RunFile, queries: Sequence[str], votes: Sequence[str]) -> tuple[Examples, Examples]:
-    """The train and validation splits, which are all that a router or a policy ever sees."""
+def encoders(run: RunFile) -> dict[str, list[tuple[str, int]]]:
+    """The encoders that each router takes as they are, and how many tokens of a query they read."""
+    from tasks.routers import check_settings
+    from tasks.routers.embeddings import encoders_of
+
+    return {router.name: encoders_of(check_settings(router)) for router in run.routers}
+
+
+@_step(
+    "embed with {encoder}",
+    lambda run, encoder, max_length, queries: (
+        encoder_fingerprint(Router(name="embed", encoder=encoder)),
+        max_length,
+        sorted(queries),
+    ),
+    code=[f"tasks.routers.{file}" for file in ("embeddings", "embedders", "encoders", "packaged", "prefixes")] + ["tasks.lake.views"],
+)
+def embed(run: RunFile, encoder: str, max_length: int, queries: Sequence[str]) -> Written:
+    """What an encoder makes of `queries`, for all routers that use it, and the seconds that it needs for a query."""
+    from tasks.routers.embeddings import embed
+
+    rows = read_table(Lake(run.lake), QUERIES, queries)
+    started = time.perf_counter()
+    embeddings = embed(rows, encoder, max_length)
+    seconds = (time.perf_counter() - started) / max(rows.height, 1)
+    logger.info("embed with %s: %s queries, %.1f s", encoder, f"{rows.height:,}", seconds * rows.height)
+    return {"embeddings": [write_table(Lake(run.lake), EMBEDDINGS, embeddings, f"{folder_name(encoder)}/")], "seconds_per_query": seconds}
+
+
+@_step(
+    "expect costs",
+    lambda run, queries, votes: (sorted(queries), sorted(votes), run.cost.unit),
+    code=["tasks.routers.costs", "tasks.lake.views"],
+)
+def expect_costs(run: RunFile, queries: Sequence[str], votes: Sequence[str]) -> Written:
+    """What an answer of each model is expected to cost, from `votes` on training queries."""
+    from tasks.routers.costs import fit_costs
+
     lake = Lake(run.lake)
     rows, outcomes = read_table(lake, QUERIES, queries), read_table(lake, VOTES, votes)
+    train = examples(rows, outcomes, "train")
+    paid = matrix(outcomes, train.queries["query_id"].to_list(), train.models, pl.col(COST_COLUMNS[run.cost.unit]))
+    state = {"unit": run.cost.unit, "models": train.models, **fit_costs(train.queries, paid.astype("float64")).save()}
+    content = json.dumps(state, indent=1).encode()
+    path = f"costs/{fingerprint(content)}.json"
+    lake.write(path, content)
+    return {"costs": [path]}
+
+
+def _queries(run: RunFile, queries: Sequence[str], embeddings: Sequence[str]) -> pl.DataFrame:
+    """The queries with what encoders made of them."""
+    from tasks.routers.embeddings import with_embeddings
+
+    lake = Lake(run.lake)
+    return with_embeddings(read_table(lake, QUERIES, queries), [read_table(lake, EMBEDDINGS, [path]) for path in embeddings])
+
+
+def _examples(run: RunFile, queries: Sequence[str], votes: Sequence[str], embeddings: Sequence[str] = ()) -> tuple[Examples, Examples]:
+    """The train and validation splits, which are all that a router or a policy ever sees."""
+    rows, outcomes = _queries(run, queries, embeddings), read_table(Lake(run.lake), VOTES, votes)
     return examples(rows, outcomes, "train"), examples(rows, outcomes, "validation")
 
 
 @_step(
     "train {router.name}",
-    lambda run, router, queries, votes: (router, sorted(queries), sorted(votes), run.seed, encoder_fingerprint(router)),
+    lambda run, router, queries, votes, embeddings: (
+        router,
+        sorted(queries),
+        sorted(votes),
+        list(embeddings),
+        run.seed,
+        encoder_fingerprint(router),
+    ),
     code=["tasks.routers", "tasks.lake.views"],
 )
-def train(run: RunFile, router: Router, queries: Sequence[str], votes: Sequence[str]) -> Written:
+def train(run: RunFile, router: Router, queries: Sequence[str], votes: Sequence[str], embeddings: Sequence[str]) -> Written:
     """`queries` and `votes` of the train and validation splits → a router, saved in the lake."""
-    from tasks.routers import make_router
+    from tasks.routers import check_settings, make_router
+    from tasks.routers.calibration import calibrated
+    from tasks.routers.leaving import find_reusable, keep_origin, origin_of, without
 
-    started = time.monotonic()
-    trained = make_router(router, run.seed).fit(*_examples(run, queries, votes))
+    lake, started = Lake(run.lake), time.monotonic()
+    seen, held_out = _examples(run, queries, votes, embeddings)
+    origin = origin_of(router, run.seed, seen, held_out)
+    if reusable := find_reusable(lake, origin):
+        trained = without(load_saved(lake, reusable), seen.models)
+    else:
+        trained = make_router(router, run.seed).fit(seen, held_out)
+    trained = calibrated(trained, held_out, check_settings(router).calibration)
     logger.info("train %s: %.1f s", router.name, time.monotonic() - started)
-    return {"routers": save_router(Lake(run.lake), router.name, router.of_kind, trained)}
+    paths = keep_origin(lake, origin, save_router(lake, router.name, router.of_kind, trained))
+    own = [path for path in paths if path.startswith("routers/")]
+    return {"routers": own, "encoders": [path for path in paths if path not in own]}
 
 
 @_step(
     "score with {router.name}",
-    lambda run, router, trained, queries: (router.name, trained["routers"], sorted(queries)),
+    lambda run, router, trained, queries, embeddings, costs: (
+        router.name,
+        trained["routers"],
+        sorted(queries),
+        list(embeddings),
+        list(costs),
+    ),
     code=["tasks.routers", "tasks.lake.views"],
 )
-def score(run: RunFile, router: Router, trained: Written, queries: Sequence[str]) -> Written:
-    """A trained router and `queries` → `scores`, and the seconds that the router needs for a query."""
+def score(
+    run: RunFile, router: Router, trained: Written, queries: Sequence[str], embeddings: Sequence[str], costs: Sequence[str]
+) -> Written:
+    """A trained router and `queries` → `scores`, and the seconds that the router needs for a query, beside its encoders."""
+    from tasks.routers.costs import Costs
+
     lake = Lake(run.lake)
     loaded = load_saved(lake, trained["routers"])
-    rows = read_table(lake, QUERIES, queries).sort("query_id")
+    rows = _queries(run, queries, embeddings).sort("query_id")
     started = time.perf_counter()
     confidences = loaded.confidences(rows)
     seconds = (time.perf_counter() - started) / max(rows.height, 1)
-    scores = score_rows(rows["query_id"], router.name, loaded.models, confidences)
+    expected = Costs.load(json.loads(lake.read(costs[0]))).expected(rows)
+    scores = score_rows(rows["query_id"], router.name, loaded.models, confidences, expected)
     return {"scores": [write_table(lake, SCORES, scores, f"{folder_name(router.name)}/")], "seconds_per_query": seconds}
 
 
@@ -469,7 +556,7 @@ def choose(
 
 @_step(
     "evaluate",
-    lambda run, tables, seconds: (tables, seconds, run.evaluation.bootstrap, run.seed),
+    lambda run, tables, seconds: (tables, seconds, run.evaluation.bootstrap, run.seed, run.cost.unit),
     code=["tasks.evaluation", "tasks.lake.views"],
 )
 def evaluate(run: RunFile, tables: dict[str, list[str]], seconds: dict[str, float]) -> Written:
@@ -478,8 +565,17 @@ def evaluate(run: RunFile, tables: dict[str, list[str]], seconds: dict[str, floa
 
     lake = Lake(run.lake)
     queries, votes, scores, routes = (read_table(lake, table, tables[table.name]) for table in (QUERIES, VOTES, SCORES, ROUTES))
-    metrics = evaluate(queries, votes, scores, routes, seconds, run.evaluation.bootstrap, run.seed)
+    looks = _look(lake, tables)
+    metrics = evaluate(queries, votes, scores, routes, seconds, run.evaluation.bootstrap, run.seed, run.cost.unit, looks)
     return {"metrics": [write_table(lake, METRICS, metrics, "evaluation/")]}
+
+
+def _look(lake: Lake, tables: dict[str, list[str]]) -> int:
+    """How often the test split has been looked at, this time included. To look at the same routes again is not another look."""
+    look = f"looks/{fingerprint(*(sorted(tables[name]) for name in ('queries', 'votes', 'routes')))}.json"
+    if not lake.exists(look):
+        lake.write(look, json.dumps({name: sorted(tables[name]) for name in ("queries", "votes", "routes")}, indent=1).encode())
+    return len(lake.files("looks", ".json"))
 
 
 @task(task_run_name="report", persist_result=False)

@@ -84,14 +84,17 @@ def examples(queries: pl.DataFrame, votes: pl.DataFrame, split: str) -> Examples
     return Examples(rows, matrix(votes, rows["query_id"].to_list(), models, reward()), tuple(models))
 
 
-def score_rows(query_ids: pl.Series, router: str, models: Sequence[str], confidences: npt.NDArray[np.float32]) -> pl.DataFrame:
-    """`confidences`, float32 (queries, models), as rows of the table `scores`."""
+def score_rows(
+    query_ids: pl.Series, router: str, models: Sequence[str], confidences: npt.NDArray[np.float32], costs: npt.NDArray[np.float64]
+) -> pl.DataFrame:
+    """`confidences`, float32 (queries, models), and expected `costs`, float64 of that shape, NaN if unknown, as rows of the table `scores`."""
     return pl.DataFrame(
         {
             "query_id": np.repeat(query_ids.to_numpy(), len(models)),
             "router": router,
             "model": list(models) * len(query_ids),
             "confidence": confidences.reshape(-1),
+            "cost": pl.Series(costs.reshape(-1)).fill_nan(None),
             "cost": None,
         },
         schema_overrides={"query_id": pl.String, "cost": pl.Float64},

@@ -93,9 +93,9 @@ class OnVectors:
 
     def _with_labels(self, vectors: npt.NDArray[np.float32], examples: Examples) -> Labelled:
         labels = examples.labels[:, self.seen_].astype(np.float64)
-        rows = ~np.isnan(labels).all(axis=1)
+        rows = np.asarray(~np.isnan(labels).all(axis=1))
         benchmarks = np.unique(examples.queries["benchmark"].to_numpy(), return_inverse=True)[1]
-        return Labelled(examples.queries.filter(rows), vectors[rows], labels[rows], benchmarks[rows])
+        return Labelled(examples.queries.filter(pl.Series(rows)), vectors[rows], labels[rows], benchmarks[rows])
 
     def save(self) -> dict[str, bytes]:
         state = {"models": self.models, "seen": self.seen_.tolist()}
