@@ -10,7 +10,7 @@ agreement a sign to go by (cascades of Yue et al., arXiv 2310.03094; with scores
 evidence that is not in the text of the query, and it is paid for: every look counts as a sample.
 
 A model is looked at only where that can save something: where it would be kept if all its samples agreed, and `looks` samples of it cost
-less than one of the model that is asked otherwise. A model that is missing on a query is passed over.
+less than one of the most confident model, which is asked otherwise. A model that is missing on a query is passed over.
 
 The ladder is learned from validation queries: models are put on it one by one, in order of expected cost, whichever makes the whole
 cheapest, each with the threshold that does so, as long as the queries surely earn no more than `within` less than argmax does. Where no
@@ -40,9 +40,9 @@ def _learn(offers: Offers, labels: Labels, dial: Cost) -> State:
     unlooked = at(rewards, highest(offers.confidences))
     while True:
         best, least = state, _cost(state, offers)
-        on_it = [model for model, _ in state["ladder"]]
-        for model in range(len(costs)) if len(on_it) + 1 < len(costs) else ():
-            for threshold in _thresholds(scores[:, model]) if model not in on_it else ():
+        on_it = {model for model, _ in state["ladder"]}
+        for model in sorted(set(range(len(costs))) - on_it):
+            for threshold in _thresholds(scores[:, model]):
                 longer = state | {"ladder": sorted([*state["ladder"], [model, threshold]], key=lambda step: costs[step[0]])}
                 cost = _cost(longer, offers)
                 if cost < least and surely(at(rewards, _climb(longer, offers)[0]) - unlooked, -dial.within):
@@ -69,16 +69,15 @@ def _climb(state: State, offers: Offers) -> tuple[Choices, Looked]:
     """The model that each query ends with, and whose samples were looked at."""
     scores, costs, looks = _scores(offers), costs_of(offers), state["looks"]
     looked = np.zeros(scores.shape, dtype=np.bool_)
-    chosen = highest(offers.confidences)
+    chosen = otherwise = highest(offers.confidences)
     undecided = np.ones(len(scores), dtype=np.bool_)
     for model, threshold in state["ladder"]:
         could_be_kept = (1 + offers.confidences[:, model].astype(np.float64)) / 2 >= threshold
-        saves = looks * costs[:, model] < at(costs, chosen)
+        saves = looks * costs[:, model] < at(costs, otherwise)
         looked[:, model] = undecided & could_be_kept & saves & ~np.isnan(scores[:, model])
         kept = looked[:, model] & (scores[:, model] >= threshold)
+        chosen = np.where(kept, model, chosen)
         undecided &= ~kept
-        others = highest(np.where(looked, -1, offers.confidences))  # what was looked at and not kept is out
-        chosen = np.where(kept, model, np.where(undecided, others, chosen))
     return chosen, looked
 
 
@@ -98,7 +97,7 @@ def _looked(state: State, offers: Offers) -> Looked:
 
 RULES = {
     "cascade": Rule(
-        "a cheap model whose samples agree enough, or else the most confident of the others",
+        "a cheap model whose samples agree enough, or else the most confident one",
         _choose,
         _learn,
         _looked,

@@ -42,7 +42,7 @@ def test_the_example_of_the_docstring():
     assert outcome(policy, offered((0.9, 0.5, 0.1), (1, 1, 1))) == ("dear", set())
 
 
-def test_a_step_that_does_not_hold_leads_to_the_next_and_in_the_end_to_the_most_confident_of_the_others():
+def test_a_step_that_does_not_hold_leads_to_the_next_and_in_the_end_to_the_most_confident_model():
     policy = ladder(("cheap", 0.8), ("middle", 0.8))
     assert outcome(policy, offered((0.8, 0.9, 0.7), (1, 0.3, 1), (20, 1, 2))) == ("cheap", set())  # it is asked anyway
     assert outcome(policy, offered((0.95, 0.9, 0.7), (1, 0.3, 1))) == ("middle", {"cheap", "middle"})
