@@ -35,6 +35,7 @@ _CLASSES = {
     "linear": "linear:Linear",
     "knn": "neighbours:Neighbours",
     "cluster-and-rank": "ranked_clusters:RankedClusters",
+    "latent": "latent:Latent",
 }
 
 

@@ -34,8 +34,8 @@ Arrays = dict[str, npt.NDArray[np.float32]]
 class Labelled:
     """Queries as vectors, with what each model's answer to them is worth.
 
-    `queries`: rows of the table. `vectors`: float32 (queries, width). `labels`: float64 (queries, models), 0 … 1, NaN for holes, with a reward in each row and, in
-    training, in each column. `benchmarks`: the number of the benchmark of each query, by name, 0 … .
+    `queries`: rows of the table. `vectors`: float32 (queries, width). `labels`: float64 (queries, models), 0 … 1, NaN for holes, with a
+    reward in each row and, in training, in each column. `benchmarks`: int (queries,), number of the query's benchmark, by name, 0 … .
     """
 
     queries: pl.DataFrame

@@ -136,6 +136,7 @@ KINDS: dict[str, type[RouterSettings]] = {
     "linear": LinearSettings,
     "knn": NeighbourSettings,
     "cluster-and-rank": RankedClusterSettings,
+    "latent": LatentSettings,
 }
 
 
