@@ -4,15 +4,15 @@
     complete(examples)                             # with its 50 labels, and what is to be expected of it elsewhere
 
 A model is taken for another draw from the pool that is there. Its reward on a query is expected to be the mean of the pool's models on
-that benchmark, plus how easy the query was for them (shrunk, as in `shrinkage.py`), plus an offset of its own for each benchmark; of
-the offsets it is known from the pool how far they scatter, and together with which others. Few labels draw an offset away from 0 by
-little, many by much: Bayesian linear regression. Without a label the model is the pool's mean.
+that benchmark, plus how easy the query was for them (shrunk, as in `shrinkage.py`), plus an offset of its own for the benchmark. How far
+offsets scatter is known from the pool; but one in ten is allowed to be unlike the pool, and far away. Few labels draw an offset away
+from 0 by little, many or very surprising ones by much; without a label the model is the pool's mean.
 
 Which labels tell most follows: those that lessen the expected squared error of the benchmark means (an A-optimal design, greedily), in
-which each benchmark counts the same. Example: on gsm8k models scatter by 0.20 and on mmlu by 0.03, and a label by 0.40 around what is
-expected. A first label on gsm8k takes 0.20⁴ / (0.20² + 0.40²) = 0.008 off the squared error of 0.04, one on mmlu 0.000005 off 0.0009. Half
-of the labels are spread evenly all the same: a model unlike the pool would not be noticed otherwise. In a benchmark the queries are
-taken from the hardest to the easiest at equal distances.
+which each benchmark counts the same. Example: on gsm8k offsets scatter by 0.20 and on mmlu by 0.10, and a label by 0.40 around what is
+expected. A first label on gsm8k takes 0.20⁴ / (0.20² + 0.40²) = 0.008 off the squared error of 0.04, one on mmlu 0.0006 off 0.01. So
+labels go to gsm8k until there are twelve, and the next takes no more off there. In a benchmark the queries are taken from the hardest to
+the easiest at equal distances.
 
 Of tinyBenchmarks (arXiv 2402.14992) it is the idea to estimate benchmark means from few queries by what other models did on all. Their
 anchor points and item response models need hundreds of models; a pool has a handful. What was tried and told nothing: vectors of
@@ -27,7 +27,8 @@ import numpy.typing as npt
 from tasks.lake.interfaces import Examples
 
 SPARSE = 0.25  # of the queries: a model with labels on a smaller share is new
-EVEN = 0.5  # share of the labels that are spread evenly over benchmarks, whatever the pool says
+UNLIKE = 0.1  # chance that a model is unlike the pool on a benchmark; else a surprise would be taken for luck, or never looked for
+FAR = 0.3  # how far it is away then: standard deviation of the offset
 CREDENCE = 2.0  # models that an assumption counts for: that benchmarks have the same spread, that it is SPREAD
 SPREAD = 0.1  # of models' means on a benchmark: what RouterDC's and RouterBench's have about
 LEAST_NOISE = 0.01  # variance of a label; nothing is certain
@@ -42,7 +43,8 @@ class _Prior:
 
     expected: Floats  # (queries,) reward
     noise: Floats  # (benchmarks,) variance of a label around expectation and offset
-    spread: Floats  # (benchmarks,) variance of the offsets
+    spread: Floats  # (benchmarks,) variance of the offsets, as the pool's models have it
+    far: Floats  # (benchmarks,) variance of the offset of a model unlike the pool
 
 
 def choose_queries(examples: Examples, count: int) -> Ints:
@@ -89,10 +91,18 @@ def estimate_rewards(pool: npt.NDArray[np.floating], new: npt.NDArray[np.floatin
     prior = _prior(pool, groups, count)
     known = ~np.isnan(new)
     labels = np.bincount(groups[known], minlength=count)
-    surprise = np.bincount(groups[known], (new - prior.expected)[known], minlength=count)
-    offsets = prior.spread * surprise / (prior.spread * labels + prior.noise)
+    surprise = np.bincount(groups[known], (new - prior.expected)[known], minlength=count) / np.maximum(labels, 1)
+    (near, near_likelihood), (far, far_likelihood) = (_believed(surprise, labels, prior.noise, of) for of in (prior.spread, prior.far))
+    odds = UNLIKE / (1 - UNLIKE) * np.exp(far_likelihood - near_likelihood)
+    offsets = surprise * (near + odds * far) / (1 + odds)
     estimate: Floats = np.clip(prior.expected + offsets[groups], 0, 1)
     return estimate
+
+
+def _believed(surprise: Floats, labels: npt.NDArray[np.integer], noise: Floats, variance: Floats) -> tuple[Floats, Floats]:
+    """If offsets have this variance: the share of a mean surprise that is no luck, and its log-likelihood, both (benchmarks,)."""
+    total = variance + noise / np.maximum(labels, 1)
+    return np.where(labels > 0, variance / total, 0), -np.square(surprise) / total / 2 - np.log(total) / 2
 
 
 def _benchmarks(examples: Examples) -> tuple[Ints, int]:
@@ -134,7 +144,7 @@ def _prior(pool: npt.NDArray[np.floating], groups: Ints, count: int) -> _Prior:
     others = np.maximum(models - 1, 0)
     common = (offsets.sum() + CREDENCE * SPREAD**2) / (others.sum() + CREDENCE)
     spread = (offsets + CREDENCE * common) / (others + CREDENCE)
-    return _Prior(levels[groups] + credence * ease, within + unknown, spread)
+    return _Prior(levels[groups] + credence * ease, within + unknown, spread, np.maximum(spread, FAR**2))
 
 
 def _sums(values: npt.NDArray[np.generic], groups: Ints, count: int) -> Floats:
@@ -145,9 +155,10 @@ def _sums(values: npt.NDArray[np.generic], groups: Ints, count: int) -> Floats:
 
 def _allocation(prior: _Prior, sizes: npt.NDArray[np.integer], count: int) -> Ints:
     """How many of `count` labels each benchmark gets, int64 (benchmarks,); it has `sizes` queries."""
-    taken: Ints = np.minimum(sizes, int(EVEN * count / max(len(sizes), 1))).astype(np.int64)
-    for _ in range(min(count, int(sizes.sum())) - int(taken.sum())):
-        error = prior.spread * prior.noise / (prior.noise + taken * prior.spread)  # squared, of each mean, given the labels so far
+    taken: Ints = np.zeros(len(sizes), dtype=np.int64)
+    variance = (1 - UNLIKE) * prior.spread + UNLIKE * prior.far
+    for _ in range(min(count, int(sizes.sum()))):
+        error = variance * prior.noise / (prior.noise + taken * variance)  # squared, of each mean, given the labels so far
         gain = np.square(error) / (prior.noise + error)
         taken[np.argmax(np.where(taken < sizes, gain, -1))] += 1
     return taken

@@ -30,9 +30,9 @@ ABILITY = np.array([[0.2, 0.5, 0.8, 0.35, 0.65], [0.6, 0.62, 0.58, 0.61, 0.59]])
 
 
 def pool(count=400, seed=0, ability=ABILITY):
-    """Half of the queries of "differs", on which models differ much, half of "alike"; some queries are hard for all."""
+    """A fifth of the queries of "differs", on which models differ much, the others of "alike"; some queries are hard for all."""
     random = np.random.default_rng(seed)
-    group = np.arange(count) % 2
+    group = np.where(np.arange(count) % 5, 1, 0)
     chance = np.clip(ability[group] + random.normal(0, 0.25, (count, 1)), 0, 1)
     labels = (random.random(chance.shape) < chance).astype(np.float32)
     frame = queries([f"question {row}" for row in range(count)]).with_columns(
@@ -64,7 +64,7 @@ def test_more_labels_are_wanted_where_models_differ_and_some_everywhere():
     examples = pool()
     rows = choose_queries(examples, 40)
     of_benchmark = dict(examples.queries["benchmark"][rows].value_counts().iter_rows())
-    assert of_benchmark["differs"] >= 28 and of_benchmark["alike"] >= 10
+    assert of_benchmark["differs"] >= 22 and of_benchmark["alike"] >= 10  # of 80 and 320
     assert len(set(rows.tolist())) == 40
 
 
@@ -73,7 +73,7 @@ def test_the_queries_of_a_benchmark_are_neither_the_easy_nor_the_hard_ones():
     ease = examples.labels.mean(axis=1)
     chosen = ease[choose_queries(examples, 40)]
     assert chosen.min() < 0.3 and chosen.max() > 0.7
-    assert chosen.mean() == pytest.approx(ease.mean(), abs=0.08)
+    assert means(ease, examples).min() - 0.05 < chosen.mean() < means(ease, examples).max() + 0.05
 
 
 def test_who_the_models_are_and_in_which_order_decides_nothing():
@@ -144,7 +144,7 @@ def test_a_new_model_that_was_asked_easy_queries_is_not_taken_for_the_best(kind)
     believed = router(kind).fit(complete(few), few).confidences(examples.queries)
     assert means(few.labels[:, 4], examples).min() > means(examples.labels[:, 3], examples).max()  # its own labels say it is
     assert (believed.argmax(axis=1) == 3).all()
-    assert means(believed[:, 4], examples) == pytest.approx(means(examples.labels[:, 4], examples), abs=0.05)
+    assert believed[:, 4].mean() == pytest.approx(examples.labels[:, 4].mean(), abs=0.05)
 
 
 def test_holes_of_models_that_are_not_new_stay_and_a_model_without_a_label_stays_without():
