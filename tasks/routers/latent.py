@@ -10,7 +10,8 @@ level 0.4. Log-odds of a: 1.5 · 1.0 - 0.5 + 0.2 = 1.2, confidence 0.77; of b: 0
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize  # type: ignore[import-untyped]
+import polars as pl
+from scipy.optimize import minimize
 
 from tasks.lake.interfaces import Examples
 from tasks.routers.on_vectors import Arrays, Floats, Labelled, OnVectors
@@ -91,21 +92,20 @@ def factorise(train: Labelled, held_out: Labelled, rank: int, random: np.random.
     start = np.zeros(ends[-1])
     start[: ends[0]] = random.normal(scale=width**-0.5, size=ends[0])
     start[ends[-2] :] = log_odds(mean_rewards(train.labels))
-    best = {"loss": np.inf, "step": 0, "parameters": start}
-    steps = 0
+    best, least, steps, found_at = start, np.inf, 0, 0
 
     def keep_best(parameters: Floats) -> None:
-        nonlocal steps
+        nonlocal best, least, steps, found_at
         steps += 1
         found = cross_entropy(log_odds_of(held_out.vectors, unpacked(parameters)), held_out.labels, held_out_weights)
-        if found < best["loss"]:
-            best.update(loss=found, step=steps, parameters=parameters.copy())
-        if steps - best["step"] >= PATIENCE:
+        if found < least:
+            best, least, found_at = parameters.copy(), found, steps
+        if steps - found_at >= PATIENCE:
             raise StopIteration
 
     keep_best(start)
     minimize(loss, start, jac=True, method="L-BFGS-B", callback=keep_best, options={"maxiter": STEPS})
-    return unpacked(best["parameters"])
+    return unpacked(best)
 
 
 def cross_entropy(odds: Floats, labels: Floats, weights: Floats) -> float:
@@ -122,4 +122,4 @@ def split(train: Labelled) -> tuple[Labelled, Labelled]:
 
 
 def _rows(examples: Labelled, rows: npt.NDArray[np.bool_]) -> Labelled:
-    return Labelled(examples.vectors[rows], examples.labels[rows], examples.benchmarks[rows])
+    return Labelled(examples.queries.filter(pl.Series(rows)), examples.vectors[rows], examples.labels[rows], examples.benchmarks[rows])

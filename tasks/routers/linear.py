@@ -41,21 +41,21 @@ class Linear(OnVectors):
         base, ease, preference = take_apart(labels - means[groups])
         common, common_base, common_penalty = ridge(vectors, ease, weights)
         own, own_base, own_penalty = ridge(vectors, preference, weights)
-        name, regression = "rewards", (common + own, base + common_base + own_base)
+        name, regression = "rewards", _stack(common + own, base + common_base + own_base)
         if self.settings.loss == "logistic":
             penalties = CURVATURE * common_penalty, CURVATURE * own_penalty
-            name, regression = "log_odds", logistic(vectors, labels, weights, *penalties, offsets=log_odds(means)[groups])
-        return {"means": means.astype(np.float32), "recognition": _stack(recognition), name: _stack(regression)}
+            name, regression = "log_odds", _stack(*logistic(vectors, labels, weights, *penalties, offsets=log_odds(means)[groups]))
+        return {"means": means.astype(np.float32), "recognition": _stack(*recognition), name: regression}
 
     def _rewards(self, vectors: npt.NDArray[np.float32]) -> Floats:
         vectors = np.column_stack([vectors, np.ones(len(vectors), dtype=np.float32)])
         shares = sigmoid(vectors @ self.arrays_["recognition"])
-        rewards = shares / shares.sum(axis=1, keepdims=True) @ self.arrays_["means"]
+        rewards: Floats = shares / shares.sum(axis=1, keepdims=True) @ self.arrays_["means"]
         if "rewards" in self.arrays_:
-            return rewards + vectors @ self.arrays_["rewards"]
+            return rewards + np.asarray(vectors @ self.arrays_["rewards"])
         return sigmoid(log_odds(rewards) + vectors @ self.arrays_["log_odds"])
 
 
-def _stack(regression: tuple[Floats, Floats]) -> npt.NDArray[np.float32]:
+def _stack(coefficients: Floats, intercepts: Floats) -> npt.NDArray[np.float32]:
     """Coefficients with the intercepts below them, float32 (width + 1, columns)."""
-    return np.vstack(regression).astype(np.float32)
+    return np.vstack([coefficients, intercepts]).astype(np.float32)

@@ -109,11 +109,8 @@ def _nearest(vectors: Floats, trained: Floats, count: int, own: int | None = Non
     similar = vectors @ trained.T
     if own is not None:
         similar[np.arange(len(vectors)), own + np.arange(len(vectors))] = -np.inf
-    found = (
-        np.argpartition(similar, similar.shape[1] - count, axis=1)[:, similar.shape[1] - count :]
-        if count
-        else np.zeros((len(vectors), 0), int)
-    )
+    first = similar.shape[1] - count
+    found = np.argpartition(similar, min(first, similar.shape[1] - 1), axis=1)[:, first:]
     order = np.lexsort((found, -np.take_along_axis(similar, found, axis=1)), axis=1)
     return np.take_along_axis(found, order, axis=1)
 
@@ -121,4 +118,5 @@ def _nearest(vectors: Floats, trained: Floats, count: int, own: int | None = Non
 def _unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Vectors scaled to length 1; those of length 0 stay."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    unit: npt.NDArray[np.float32] = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    return unit
