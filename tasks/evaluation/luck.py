@@ -1,7 +1,7 @@
 """The oracle with luck taken out: what a perfect router could count on if every model were asked again.
 
-The oracle takes any right answer, earned or not, and the more models there are the more of them are right by luck. On four-choice
-questions seven models of 61 % are, together, hardly ever all wrong. Two kinds of luck can be told, each by a model of it:
+The oracle takes any right answer, earned or not, and the more models there are the more often some one is right by luck: of seven
+that only guess at four options, on 87 % of the questions. Two kinds of luck can be told, each by a model of it:
 
 *Samples.* Where k > 1 samples of each model are known, its true success rate p on a query has the posterior of a beta prior (the
 beta-binomial model of test scores: Lord and Novick, Statistical Theories of Mental Test Scores, 1968, chapter 23), fitted by moments.
@@ -9,16 +9,17 @@ The query counts what the best model would earn by a fresh vote. Nine of ten sam
 little (prior Beta(14, 6)): p is taken for (14 + 9) / (20 + 10) = 0.77.
 
 *Guesses.* Where there is one right or wrong answer per model to a question of c options, a model knows, or guesses with equal chances
-(correction for guessing: Lord and Novick, chapter 14). A model that is wrong with rate w then guesses right with rate w / (c - 1), so
-its right answer is lucky with probability w / ((c - 1) · accuracy). Somebody knows unless all right answers are lucky; and where nobody
-knows, a guess is right with 1 / c: the query counts 1 - L + L / c, where L is the product of these probabilities. Four options,
-accuracy 0.55: w = 0.45, a right answer is lucky with 0.15 / 0.55 = 0.27. Right alone, it counts 0.8; of two that are right, 0.95.
+(correction for guessing: Frary, Formula Scoring of Multiple-Choice Tests, 1988). A model that is wrong with rate w then guesses right
+with rate w / (c - 1), so its right answer is lucky with probability w / ((c - 1) · accuracy). Somebody knows unless all right answers
+are lucky; and where nobody knows, a guess is right with 1 / c: the query counts 1 - L + L / c, where L is the product of these
+probabilities. Four options, accuracy 0.55: w = 0.45, a right answer is lucky with 0.15 / 0.55 = 0.27. If it alone is right, the query
+counts 0.80; with two such, 0.94.
 
 Both are fitted per benchmark and model and, since models are right together, in five classes of how often the *other* models are right
-on the query: a lone right answer to a question that the others miss is likelier luck. In planted worlds where one difficulty is
-behind all models the figure is within two points of the truth for samples, and up to five above it for guesses; without the classes,
-up to ten. Assumed is that, given the class, models are lucky independently, and that who does not know guesses evenly: a wrong belief
-that models share makes what is left over smaller, one that only some of them hold makes it larger.
+on the query: a lone right answer to a question that the others miss is likelier luck. In planted worlds of seven models, from no common
+difficulty to nothing else, the figure is within three points of the truth for samples (without the classes, up to nine above it), and
+for guesses from exact to seven points above it (without them, up to thirty): an upper bound, then. Assumed is that, given the class,
+models are lucky independently, and that who does not know guesses evenly; where models share wrong beliefs, neither quite holds.
 
 On the seven models of RouterDC (training halves) the gap between the best single model of the benchmark and the oracle is luck for
 0.58 of it on cmmlu, 0.49 on mmlu, and 0.09 on gsm8k, where ten samples are known.
@@ -36,7 +37,7 @@ from tasks.lake.views import LETTERS
 
 CLASSES = 5
 FEWEST_IN_CLASS = 20  # queries; with fewer there are fewer classes
-SAMPLES = range(5, 101)  # how many an imported score can be a share of: halves, thirds and quarters may be partial credit
+FEWEST_SAMPLES, MOST_SAMPLES = 5, 100  # that an imported score can be a share of: halves, thirds and quarters may be partial credit
 
 
 def oracle_without_luck(sheet: Sheet) -> System:
@@ -127,9 +128,9 @@ def _classes(values: FloatArray) -> list[tuple[int, IntArray]]:
 def _samples_told_by(reward: FloatArray) -> float:
     """How many samples imported scores are shares of: 10 if they are 0, 0.1, 0.4, …, 1. NaN if that cannot be told."""
     shares = np.unique(reward[~np.isnan(reward)])
-    if np.isin(shares, (0, 1)).all():
-        return np.nan
-    return next((float(count) for count in SAMPLES if np.abs(shares * count - np.rint(shares * count)).max() < 1e-4), np.nan)
+    counts = (n for n in range(1, MOST_SAMPLES + 1) if np.abs(shares * n - np.rint(shares * n)).max(initial=0) < 1e-4)
+    count = next(counts, 0)
+    return float(count) if count >= FEWEST_SAMPLES else np.nan
 
 
 _LETTERED = re.compile(r"^[ \t]*\(?([A-Z])[).．、]", re.MULTILINE)

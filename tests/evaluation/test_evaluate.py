@@ -5,29 +5,12 @@ import time
 import numpy as np
 import polars as pl
 import pytest
+from evaluated import figures, has, one
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted_tables import Tables, decided_early, hand_tables, pool_tables, query_rows, route_rows
 
-from tasks.evaluation.evaluate import evaluate
-from tasks.lake.tables import METRICS, VOTES, check
-
-FIGURE = ("benchmark", "subject", "split", "model", "router", "policy", "metric")
-
-
-def figures(tables: Tables, router_seconds: dict[str, float] | None = None, bootstrap: int = 300, seed: int = 0) -> pl.DataFrame:
-    return check(METRICS, evaluate(tables.queries, tables.votes, tables.scores, tables.routes, router_seconds or {}, bootstrap, seed))
-
-
-def one(metrics: pl.DataFrame, metric: str, split: str = "test", **name: str) -> dict[str, float]:
-    wanted = {"metric": metric, "split": split, **name}
-    rows = metrics.filter(pl.all_horizontal(pl.col(key).eq_missing(wanted.get(key)) for key in FIGURE))
-    assert rows.height == 1, f"{rows.height} rows of {wanted}"
-    return rows.row(0, named=True)
-
-
-def has(metrics: pl.DataFrame, metric: str, **name: str) -> bool:
-    return not metrics.filter(metric=metric, **name).is_empty()
+from tasks.lake.tables import VOTES, check
 
 
 def coin(count: int, share: float, seed: int = 0) -> list[float]:
@@ -243,7 +226,7 @@ def test_an_interval_is_given_from_ten_queries_on() -> None:
     assert one(figures(hand_tables({"fox": [1.0, 0.0] * 5, "owl": [1.0] * 10}, {})), "accuracy", model="fox")["ci_low"] is not None
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.integers(0, 2**31), st.booleans())
 def test_the_order_of_rows_changes_nothing(seed: int, measured: bool) -> None:
     tables = pool_tables(10, measured=measured)
