@@ -38,14 +38,10 @@ class Averages:
     n: IntArray
     draws: FloatArray
 
-    def of(self, metric: str) -> "Averages":
-        """Only the figures of this metric that are of a router's policy and known."""
-        columns = [
-            column for column, figure in enumerate(self.figures) if figure.metric == metric and figure.policy is not None and self.n[column]
-        ]
-        return Averages(
-            self.scope, [self.figures[column] for column in columns], self.mean[columns], self.n[columns], self.draws[:, columns]
-        )
+    def take(self, columns: Sequence[int]) -> "Averages":
+        """Only these of the figures."""
+        figures = [self.figures[column] for column in columns]
+        return Averages(self.scope, figures, self.mean[columns], self.n[columns], self.draws[:, columns])
 
 
 def scopes(sheet: Sheet) -> list[Scope]:
@@ -88,8 +84,5 @@ def macro_rows(benchmarks: Sequence[Averages]) -> list[Row]:
     return [
         figure.name | row(f"macro_{figure.metric}", values[column], n[column], low=low[column], high=high[column])
         for column, figure in enumerate(benchmarks[0].figures)
-        if n[column] and figure.metric in MACRO
+        if n[column]
     ]
-
-
-MACRO = ("accuracy", "gain", "gain_over_benchmark")

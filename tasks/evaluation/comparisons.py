@@ -25,7 +25,7 @@ def compared(figure: Figure) -> bool:
 
 def corrected_rows(found: Averages, metric: str) -> list[Row]:
     """`metric` of all that are compared, with intervals that hold for all at once: rows `gain_corrected` for "gain"."""
-    gains = found.of(metric)
+    gains = _gains(found, metric)
     low, high = _corrected(gains)
     return [
         figure.name | row(f"{metric}_corrected", gains.mean[column], gains.n[column], low=low[column], high=high[column]) | found.scope.name
@@ -36,7 +36,7 @@ def corrected_rows(found: Averages, metric: str) -> list[Row]:
 
 def verdict_rows(found: Averages) -> list[Row]:
     """`verdict` and `certainty` of every gain. The verdict goes by the interval that holds for all that are compared at once."""
-    gains = found.of("gain")
+    gains = _gains(found, "gain")
     low, high = _corrected(gains)
     rows = []
     for column, figure in enumerate(gains.figures):
@@ -44,6 +44,13 @@ def verdict_rows(found: Averages) -> list[Row]:
         rows.append(figure.name | row("verdict", value, gains.n[column]))
         rows.append(figure.name | row("certainty", verdict.certainty(gains.draws[:, column]), gains.n[column]))
     return [of_gain | found.scope.name for of_gain in rows]
+
+
+def _gains(found: Averages, metric: str) -> Averages:
+    """Those of routers with a policy, where they are known of any query."""
+    return found.take(
+        [column for column, figure in enumerate(found.figures) if figure.metric == metric and figure.policy is not None and found.n[column]]
+    )
 
 
 def _corrected(gains: Averages) -> tuple[FloatArray, FloatArray]:
@@ -74,7 +81,7 @@ def simultaneous(values: FloatArray, draws: FloatArray, n: IntArray) -> tuple[Fl
 
 def gap_rows(found: Averages, headroom: FloatArray | None, resamples: Resamples) -> list[Row]:
     """Each gain as a share of `headroom` (queries,), the oracle's gain, on the same queries; no row where there is none."""
-    gains = found.of("gain")
+    gains = _gains(found, "gain")
     if headroom is None or not gains.figures:
         return []
     holes = np.column_stack([np.isnan(figure.values) for figure in gains.figures])

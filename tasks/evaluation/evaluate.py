@@ -65,6 +65,7 @@ from tasks.lake import views
 from tasks.lake.tables import METRICS
 
 OF_A_SUBJECT = ("accuracy", "gain")
+OF_ALL_BENCHMARKS = ("accuracy", "gain", "gain_over_benchmark")  # which benchmarks weigh the same in
 
 
 def evaluate(
@@ -122,21 +123,26 @@ def _means(
     best, perfect = find(systems, "best-single", "argmax"), find(systems, "oracle", None)
     headroom = None if best is None or perfect is None else perfect.accuracy - best.accuracy
 
-    everything, *benchmarks = (average(scope, figures, resamples) for scope in scopes(sheet))
-    rows = macro_rows(benchmarks)
-    for found in [everything, *benchmarks]:
+    rows: list[Row] = []
+    benchmarks = []
+    for scope in scopes(sheet):
+        found = average(scope, figures, resamples)
         rows += rows_of(found) + gap_rows(found, headroom, resamples)
-        rows += [share | found.scope.name for share in choices.shares(systems, sheet.models, found.scope.rows)]
+        rows += [share | scope.name for share in choices.shares(systems, sheet.models, scope.rows)]
         for router, values in confidences.items():
-            rows += [f1 | found.scope.name for f1 in calibration.f1(router, sheet, values, found.scope.rows)]
+            rows += [f1 | scope.name for f1 in calibration.f1(router, sheet, values, scope.rows)]
+        if scope.benchmark is not None:
+            benchmarks.append(found.take([column for column, figure in enumerate(figures) if figure.metric in OF_ALL_BENCHMARKS]))
+        elif is_test:
+            rows += verdict_rows(found) + corrected_rows(found, "gain") + corrected_rows(found, "gain_over_benchmark")
+    rows += macro_rows(benchmarks)
     if is_test:
-        rows += verdict_rows(everything) + corrected_rows(everything, "gain") + corrected_rows(everything, "gain_over_benchmark")
         of_a_subject = [figure for figure in figures if figure.metric in OF_A_SUBJECT]
         for scope in subjects(sheet):
             rows += rows_of(average(scope, of_a_subject, resamples))
             rows += [share | scope.name for share in choices.shares(systems, sheet.models, scope.rows) if share["value"]]
         of_models = [figure for router, values in confidences.items() for figure in calibration.model_figures(router, sheet, values)]
-        rows += rows_of(average(everything.scope, of_models, resamples)) if of_models else []
+        rows += rows_of(average(scopes(sheet)[0], of_models, resamples)) if of_models else []
     return rows
 
 

@@ -146,18 +146,28 @@ Curve = tuple[FloatArray, FloatArray]  # mean cost and mean accuracy, both (1 + 
 def _resampled(families: list[Points], benchmarks: npt.NDArray[Any], resamples: Resamples) -> tuple[dict[str, Curve], dict[str, Curve]]:
     """Router → its curves over all queries, and with benchmarks weighted equally."""
     values = np.hstack([half for family in families for half in (family.cost, family.accuracy)])
-    sums, counts = [], []
+    total, count, means, known = np.zeros((4, 1 + len(resamples.counts), values.shape[1]))
     for name in sorted(set(benchmarks)):
         here = np.flatnonzero(benchmarks == name)
-        drawn, known = resamples.totals(values, here)
-        sums.append(np.vstack([np.nansum(values[here], axis=0), drawn]))
-        counts.append(np.vstack([(~np.isnan(values[here])).sum(axis=0), known]))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        pooled = np.sum(sums, axis=0) / np.sum(counts, axis=0)
-        macro, _ = mean(np.divide(sums, counts))
-    ends = np.cumsum([half.shape[1] for family in families for half in (family.cost, family.accuracy)])[:-1]
-    parts = (np.split(means, ends, axis=1) for means in (pooled, macro))
-    return tuple({family.router: (part[2 * number], part[2 * number + 1]) for number, family in enumerate(families)} for part in parts)  # type: ignore[return-value]
+        drawn, n = resamples.totals(values, here)
+        sums = np.vstack([np.nansum(values[here], axis=0), drawn])
+        counts = np.vstack([(~np.isnan(values[here])).sum(axis=0), n])
+        total += sums
+        count += counts
+        means += sums / np.maximum(counts, 1)
+        known += counts > 0
+    with np.errstate(invalid="ignore"):
+        return _by_router(families, total / count), _by_router(families, means / known)
+
+
+def _by_router(families: list[Points], means: FloatArray) -> dict[str, Curve]:
+    """Take `means` apart into each router's costs and accuracies, the order in which they stand there."""
+    curves, start = {}, 0
+    for family in families:
+        count = family.cost.shape[1]
+        curves[family.router] = (means[:, start : start + count], means[:, start + count : start + 2 * count])
+        start += 2 * count
+    return curves
 
 
 def _ends(curves: Mapping[str, Curve], cheapest: int, dearest: int) -> tuple[FloatArray, FloatArray]:
