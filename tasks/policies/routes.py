@@ -18,7 +18,7 @@ from tasks.lake.tables import ROUTES
 from tasks.lake.views import matrix
 from tasks.policies.choosing import NO_MODEL, part
 from tasks.policies.evidence import with_spending
-from tasks.policies.rules import NEEDS, make_policy
+from tasks.policies.rules import NEEDS, check_samples, make_policy
 
 
 def choose_all(
@@ -42,6 +42,8 @@ def choose_all(
     pool = pool_of(train)
     ids = scores["query_id"].unique().sort().to_list()
     offers = offers_of(scores, samples, ids, pool.models)
+    for name in policies:
+        check_samples(name, offers)
     _check_costs(policies, offers, samples, pool.models, dial)
     places = {query_id: row for row, query_id in enumerate(ids)}
     fitted_on = part(offers, np.array([places[query_id] for query_id in validation.queries["query_id"]], dtype=np.int64))
@@ -80,13 +82,14 @@ def _check_costs(policies: Sequence[str], offers: Offers, samples: pl.DataFrame,
     """Refuse a policy that weighs costs where one is not known, and say which unit is known of all models."""
     weighing = next((name for name in policies if "costs" in NEEDS[name]), None)
     costs = np.full((1, len(models)), np.nan) if offers.costs is None else offers.costs
-    unknown = [model for model, column in zip(models, costs.T, strict=True) if np.isnan(column).any()]
+    unknown = [repr(model) for model, column in zip(models, costs.T, strict=True) if np.isnan(column).any()]
     if weighing is None or not unknown:
         return
     known = samples.group_by("model").agg(pl.col(*COST_COLUMNS.values()).count()).filter(pl.col("model").is_in(models))
     units = [f'"{unit}"' for unit, column in COST_COLUMNS.items() if known.height == len(models) and (known[column] > 0).all()]
     instead = f"or [cost] unit = {' or '.join(units)}, which is known" if units else "no other unit of [cost] is known either"
     raise UserError(
-        f"policy {weighing!r}: column {dial.column!r} of the votes is empty for {', '.join(map(repr, unknown))} on training queries; "
-        f"expected costs of all models in the unit {dial.unit!r} (from prices of the models, imported costs or sampling), {instead}"
+        f"policy {weighing!r}: column {dial.column!r} of the votes is empty for {', '.join(unknown[:3])}{' …' if unknown[3:] else ''} on "
+        f"training queries; expected costs of all models in the unit {dial.unit!r} (from prices of the models, imported costs or sampling), "
+        f"{instead}"
     )

@@ -75,17 +75,22 @@ class Policy:
 
     def _seen(self, offers: Offers, columns: npt.NDArray[np.int64]) -> Offers:
         """The offers with their columns in this order, if there is all that the policy needs."""
-        if "agreement" in NEEDS[self.name] and offers.agreement is None:
-            raise UserError(
-                f"policy {self.name!r} looks at several samples of a query before it chooses, and there are none: imported outcomes and "
-                "new questions have none; expected [[models]] that are sampled, or [[generations]]"
-            )
+        check_samples(self.name, offers)
         if "costs" in NEEDS[self.name] and (offers.costs is None or np.isnan(offers.costs).any()):
             raise UserError(
                 f"policy {self.name!r} weighs expected costs, and they are not known of all models; expected a unit of [cost] "
                 "that is known of all: usd, seconds or tokens"
             )
         return part(offers, np.s_[:, columns])
+
+
+def check_samples(name: str, offers: Offers) -> None:
+    """Refuse a policy that looks at samples where there are none. Raises UserError."""
+    if "agreement" in NEEDS[name] and offers.agreement is None:
+        raise UserError(
+            f"policy {name!r} looks at several samples of a query before it chooses, and there are none: imported outcomes and "
+            "new questions have none; expected [[models]] that are sampled, or [[generations]]"
+        )
 
 
 def make_policy(name: str, seed: int, dial: Cost | None = None) -> Policy:

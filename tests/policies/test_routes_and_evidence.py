@@ -160,7 +160,7 @@ def test_a_cascade_of_imported_outcomes_is_refused():
     queries, table, scores = world(rows=90)
     imported = table.with_columns(answers=pl.lit(None, VOTES.schema["answers"]))
     with pytest.raises(UserError, match="policy 'cascade' looks at several samples"):
-        chosen(queries, imported, scores, ["cascade"])
+        chosen(queries, imported, scores.with_columns(cost=None), ["budget", "cascade"])
 
 
 def test_a_validation_split_is_found_by_its_ids_wherever_it_stands():
