@@ -90,6 +90,6 @@ def _check_costs(policies: Sequence[str], offers: Offers, samples: pl.DataFrame,
     instead = f"or [cost] unit = {' or '.join(units)}, which is known" if units else "no other unit of [cost] is known either"
     raise UserError(
         f"policy {weighing!r}: column {dial.column!r} of the votes is empty for {', '.join(unknown[:3])}{' …' if unknown[3:] else ''} on "
-        f"training queries; expected costs of all models in the unit {dial.unit!r} (from prices of the models, imported costs or sampling), "
+        f"training queries; expected costs of all models in the unit {dial.unit!r} (prices of the models, imported costs or sampling), "
         f"{instead}"
     )
