@@ -33,9 +33,12 @@ _CLASSES = {
     "kmeans-encoder": "encoder_clusters:EncoderClusters",
     "domains": "domains:Domains",
     "linear": "linear:Linear",
+    "stacking": "stacking:Stacking",
+    "auto": "auto:Auto",
     "knn": "neighbours:Neighbours",
     "cluster-and-rank": "ranked_clusters:RankedClusters",
     "latent": "latent:Latent",
+    "pairwise": "pairwise:Pairwise",
 }
 
 

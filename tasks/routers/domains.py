@@ -15,7 +15,7 @@ it is 0.54 and 0.56. The confidences are (0.82, 0.77) times 0.97, plus 0.03 time
 or mmlu (0.55 and 0.45) is unknown: of its 100 neighbours a solved 48 and b 52, so a gets (48 + 40 · 0.54) / 140 = 0.50, and b 0.53.
 
 On RouterDC's training queries (5 folds, macro): 60.4, as the router that is told the benchmark (60.4). With one benchmark left out of
-training each time: 48.2; the best single model 47.0.
+training each time: 48.8; the best single model 47.0.
 """
 
 import numpy as np
@@ -31,8 +31,8 @@ from tasks.routers.shrinkage import take_apart
 
 FEWEST = 10  # queries of a subject that is a domain of its own; the others of the benchmark are one together
 INVERSE_PENALTY = 10.0  # of telling domains apart: with 1 to 100 over 99 % of RouterDC's queries are told right
-PLAIN = (0.7, 0.95)  # probability of the likeliest domain: up to the first it is a guess, from the second on it is known
-REMOTE = 0.05  # share of a domain's own queries that lie farther out; a query in their midst is not quite of it
+PLAIN = (0.8, 0.99)  # probability of the likeliest domain: up to the first it is a guess, from the second on it is known
+REMOTE = 0.1  # share of a domain's own queries that lie farther out; a query out there is not quite of it
 NEIGHBOURS = 100
 PSEUDO = 40.0  # neighbours that say what holds of all benchmarks
 
@@ -104,7 +104,7 @@ class Domains(OnVectors):
 
 
 def _domains(queries: pl.DataFrame) -> tuple[pl.DataFrame, npt.NDArray[np.int64]]:
-    """Benchmark and subject (null where it is small or not known) of each domain, in order of their names, and the number of each query's."""
+    """Benchmark and subject (null where it is small or not known) of each domain, by name, and the number of each query's domain."""
     subject = pl.col("subject") if "subject" in queries.columns else pl.lit(None, dtype=pl.String)
     rows = queries.select("benchmark", subject=subject)
     rows = rows.with_columns(subject=pl.when(pl.len().over("benchmark", "subject") >= FEWEST).then("subject"))

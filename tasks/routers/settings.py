@@ -100,6 +100,18 @@ class DomainSettings(VectorSettings):
     features: list[str] = Field(["words", "all-MiniLM-L6-v2"], min_length=1)
 
 
+class StackingSettings(DomainSettings):
+    """A weighted mean of routers, each by its kind, with what they see of a query."""
+
+    routers: list[str] = Field(["domains", "linear", "knn"], min_length=1)
+
+
+class AutoSettings(StackingSettings):
+    """The routers to choose among, beside the best single model: the simplest first."""
+
+    routers: list[str] = Field(["domains", "linear", "knn", "stacking"], min_length=1)
+
+
 class RankedClusterSettings(VectorSettings):
     """Avengers-Pro; its defaults."""
 
@@ -134,9 +146,12 @@ KINDS: dict[str, type[RouterSettings]] = {
     "kmeans-encoder": EncoderClusterSettings,
     "domains": DomainSettings,
     "linear": LinearSettings,
+    "stacking": StackingSettings,
+    "auto": AutoSettings,
     "knn": NeighbourSettings,
     "cluster-and-rank": RankedClusterSettings,
     "latent": LatentSettings,
+    "pairwise": VectorSettings,
 }
 
 
