@@ -110,7 +110,7 @@ class VectorTrunk:
         self.features, self.width, self.outputs = features, width, outputs
 
     def inputs(self, queries: pl.DataFrame, shared: bool = True) -> Inputs:
-        vectors = torch.from_numpy(np.ascontiguousarray(self.features.vectors(queries)))
+        vectors = torch.tensor(self.features.vectors(queries))
         return Inputs(lambda network, rows: network(vectors[list(rows)]), [1] * queries.height)
 
     def network(self) -> Any:
@@ -222,11 +222,13 @@ def _freeze(encoder: Encoder, first: int) -> bool:
     outputs: list[Any] = []
     encoder.network.eval()
     hook = _layers(encoder.network, "")[0].register_forward_hook(lambda layer, arguments, output: outputs.append(output))
-    try:
-        states = _read_by(encoder.network, first, encoder.batch([[encoder.padding + 1] * 2]))
-    finally:
-        hook.remove()
-    for weight, gradient in zip(weights, torch.autograd.grad(states.sum(), weights, allow_unused=True), strict=True):
+    with torch.enable_grad():
+        try:
+            states = _read_by(encoder.network, first, encoder.batch([[encoder.padding + 1] * 2]))
+        finally:
+            hook.remove()
+        gradients = torch.autograd.grad(states.sum(), weights, allow_unused=True)
+    for weight, gradient in zip(weights, gradients, strict=True):
         weight.requires_grad_(gradient is None)
     return isinstance(outputs[0], tuple)
 
