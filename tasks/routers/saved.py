@@ -26,7 +26,8 @@ def save_router(lake: Lake, name: str, kind: str, router: Router) -> list[str]:
     folder = f"routers/{folder_name(name)}/{fingerprint({file: b'' if _is_shared(file) else content for file, content in files.items()})}"
     paths = {file: _path(folder, file) for file in sorted(files)}
     for file, path in paths.items():
-        (lake.create if _is_shared(file) else lake.write)(path, files[file])
+        if not _is_shared(file) or not lake.exists(path):
+            lake.write(path, files[file])
     manifest = {"kind": kind, "files": list(paths), "models": list(router.models)}
     lake.write(f"{folder}/manifest.json", json.dumps(manifest, indent=1).encode())
     return [f"{folder}/manifest.json", *paths.values()]
