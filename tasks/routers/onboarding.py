@@ -66,8 +66,9 @@ def choose_queries(examples: Examples, count: int) -> Ints:
 def complete(examples: Examples) -> Examples:
     """The examples with what is to be expected of new models where they have no label; all other labels stay, and so do other holes.
 
-    A router that is given the few labels alone would take their mean for the model's, although the queries were chosen.
-    A model without a label stays without.
+    A router that is given the few labels alone believes too much of them. With each of RouterDC's models new in turn, 50 labels and two
+    halves, five kinds of routers were 0.2 to 0.6 points more accurate by it. Other holes stay: where models had 30 % of their labels or
+    more, filling them made no router better, and some worse. A model without a label stays without.
     """
     sparse = _sparse(examples.labels)
     if not sparse.any():
