@@ -84,9 +84,10 @@ def gap_rows(found: Averages, headroom: FloatArray | None, resamples: Resamples)
     gains = _gains(found, "gain")
     if headroom is None or not gains.figures:
         return []
-    holes = np.column_stack([np.isnan(figure.values) for figure in gains.figures])
-    holes, place = np.unique(holes, axis=1, return_inverse=True)  # most have the same
-    rooms = np.where(holes, np.nan, headroom[:, None])
+    holes = [np.isnan(figure.values) for figure in gains.figures]
+    distinct = {of_gain.tobytes(): of_gain for of_gain in holes}  # nearly all are the same
+    place = [list(distinct).index(of_gain.tobytes()) for of_gain in holes]
+    rooms = np.column_stack([np.where(of_gain, np.nan, headroom) for of_gain in distinct.values()])
     whole, n = mean(rooms[found.scope.rows])
     drawn = resamples.means(rooms, found.scope.rows)
     whole, n, drawn = whole[place], n[place], drawn[:, place]
