@@ -18,13 +18,13 @@ from tasks.config import Settings
 from tasks.lake.tables import EMBEDDINGS
 from tasks.lake.views import question_texts
 from tasks.routers.prefixes import cut, shared_prefixes
-from tasks.routers.settings import EncoderClusterSettings, VectorSettings
+from tasks.routers.settings import ClassifierSettings, EncoderClusterSettings, VectorSettings
 from tasks.routers.terms import KINDS
 
 
 def encoders_of(settings: Settings) -> list[tuple[str, int]]:
     """The encoders that a router of these settings takes as they are, and how many tokens of a query they read."""
-    if isinstance(settings, EncoderClusterSettings):
+    if isinstance(settings, EncoderClusterSettings) or (isinstance(settings, ClassifierSettings) and settings.layers == 0):
         return [(settings.encoder, settings.max_length)]
     if isinstance(settings, VectorSettings):
         return [(name, settings.max_length) for name in settings.features if name not in KINDS]

@@ -23,7 +23,9 @@ from transformers.models.roberta.modeling_roberta import RobertaLayer
 from tasks.errors import UserError
 from tasks.lake.interfaces import Examples
 from tasks.routers import classifier, load_router, training
+from tasks.routers.embeddings import embedding_column, encoders_of
 from tasks.routers.encoders import Encoder, load_pretrained, seeded
+from tasks.routers.settings import ClassifierSettings
 from tasks.routers.training import Part, benchmark_weights
 from tasks.routers.trunks import EncoderTrunk, Inputs
 
@@ -367,3 +369,15 @@ for kind in ("roberta-multi-label", "kmeans-encoder"):
         for seed, threads in (("1", "1"), ("2", "2"))
     }
     assert len(printed) == 1 and printed != {""}
+
+
+def test_a_head_alone_reads_the_vectors_that_the_lake_has():
+    assert encoders_of(ClassifierSettings(encoder="bert", layers=0)) == [("bert", 128)]
+    assert encoders_of(ClassifierSettings(encoder="bert", layers=1)) == []
+    examples, random = planted(60), np.random.default_rng(0)
+    topic = np.arange(60) % 2
+    vectors = [[float(1 - place), float(place), float(noise)] for place, noise in zip(topic, random.normal(0, 0.1, 60), strict=True)]
+    frame = examples.queries.with_columns(pl.Series(embedding_column("nowhere", 128), vectors, dtype=pl.List(pl.Float32)))
+    model = router("roberta-multi-label", encoder="nowhere", layers=0, learning_rate=0.1)
+    confidences = model.fit(Examples(frame, examples.labels, MODELS), Examples(frame, examples.labels, MODELS)).confidences(frame)
+    assert (confidences.argmax(axis=1) == 2 * topic).all()
