@@ -84,6 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     _lake(show)
     show.add_argument("query", help="its query_id, its source_id or a part of its text")
 
+    onboard = _command(commands, "onboard", "which training queries to sample a new model on first", _onboard)
+    _lake(onboard)
+    onboard.add_argument("--count", type=int, default=50, metavar="N", help="how many; default: 50")
+    onboard.add_argument("--out", default="onboarding.parquet", metavar="FILE", help="Parquet or JSONL; default: onboarding.parquet")
+
     _lake(_command(commands, "status", "the lake at a glance", _status))
     return parser
 
@@ -223,6 +228,12 @@ def _show(options: argparse.Namespace) -> None:
     from flows.lookups import print_query
 
     print_query(options.lake, options.query)
+
+
+def _onboard(options: argparse.Namespace) -> None:
+    from flows.onboarding import print_onboarding
+
+    print_onboarding(options.lake, options.count, options.out)
 
 
 def _status(options: argparse.Namespace) -> None:

@@ -49,7 +49,7 @@ def everything(run: RunFile, sample: Callable[[RunFile, list[str]], None]) -> st
         seconds = {router.name: written["seconds_per_query"] for router, written in zip(routers, routed, strict=True)}
         evaluated = steps.stored(run, steps.evaluate)(run, tables, seconds)
         tables["metrics"] = steps.publish(run, "metrics", [evaluated])
-        notes = [note for written in gathered for note in written["notes"]]
+        notes = [note for written in [*gathered, *routed] for note in written["notes"]]
         return steps.report(run, tables, notes)
 
 

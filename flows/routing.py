@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from flows.lookups import plain, print_grid
+from tasks.config import LOOKING
 from tasks.errors import UserError, nearest
 from tasks.lake.files import Lake, folder_name, open_lake, read_table
 from tasks.lake.interfaces import Offers
@@ -31,7 +32,9 @@ class Guide:
             router, policy = _default(self.lake, router, policy)
         manifests = self.lake.files(f"routers/{folder_name(router)}", "manifest.json")
         states = self.lake.files(f"policies/{folder_name(router)}", ".json")
-        if not manifests or not states:
+        if manifests and not states:
+            raise UserError(f"lake {url}: router {router!r} has no policies; has `manyminds run` finished?")
+        if not manifests:
             known = {path.split("/")[1] for path in self.lake.files("routers", "manifest.json")}
             raise UserError(f"lake {url}: no router {router!r}" + (nearest(router, known) if known else "; has `manyminds run` finished?"))
         state = json.loads(self.lake.read(states[0]))
@@ -62,6 +65,7 @@ def _default(lake: Lake, router: str | None, policy: str | None) -> tuple[str, s
         & pl.col("benchmark").is_null()
         & pl.col("subject").is_null()
         & pl.col("policy").is_not_null()
+        & (pl.col("policy").is_in(LOOKING).not_() | pl.lit(policy in LOOKING))
     )
     if router is not None:
         measured = measured.filter(pl.col("router") == router)

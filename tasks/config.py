@@ -34,6 +34,7 @@ RESERVED = (
     "oracle-without-luck",
     "single-models",
 )  # what every router is compared with
+LOOKING = ("cascade",)  # policies that look at samples before they choose: not for a new question, of which there are none
 AnswerKind = Literal["number", "choice", "math", "text"]
 COST_COLUMNS = {"usd": "cost_usd", "seconds": "latency_s", "tokens": "completion_tokens"}  # unit of [cost] → column of the table votes
 
@@ -381,6 +382,9 @@ def _check(run: RunFile, file: str) -> None:
                 raise UserError(f"{file}: two entries of {section} are named {name!r}")
             if not name.strip():
                 raise UserError(f"{file}: an entry of {section} has an empty name")
+    for policy in run.evaluation.policies:
+        if policy in LOOKING and run.outcomes and not run.models and not run.generations:
+            raise UserError(f"{file}: evaluation.policies: {policy!r} looks at samples, which [[outcomes]] do not have; remove it")
     for router in run.routers:
         if router.name in RESERVED:
             raise UserError(f"{file}: a router cannot be named {router.name!r}: that is a baseline, which is always there")

@@ -454,8 +454,10 @@ def _queries(run: RunFile, queries: Sequence[str], embeddings: Sequence[str]) ->
 
 def _examples(run: RunFile, queries: Sequence[str], votes: Sequence[str], embeddings: Sequence[str] = ()) -> tuple[Examples, Examples]:
     """The train and validation splits, which are all that a router or a policy ever sees."""
+    from tasks.routers.onboarding import complete
+
     rows, outcomes = _queries(run, queries, embeddings), read_table(Lake(run.lake), VOTES, votes)
-    return examples(rows, outcomes, "train"), examples(rows, outcomes, "validation")
+    return complete(examples(rows, outcomes, "train")), examples(rows, outcomes, "validation")
 
 
 @_step(
@@ -487,7 +489,7 @@ def train(run: RunFile, router: Router, queries: Sequence[str], votes: Sequence[
     logger.info("train %s: %.1f s", router.name, time.monotonic() - started)
     paths = keep_origin(lake, origin, save_router(lake, router.name, router.of_kind, trained))
     own = [path for path in paths if path.startswith("routers/")]
-    return {"routers": own, "encoders": [path for path in paths if path not in own]}
+    return {"routers": own, "encoders": [path for path in paths if path not in own], "notes": getattr(trained, "notes", [])}
 
 
 @_step(
@@ -532,7 +534,7 @@ def score(
         run.seed,
         run.cost,
     ),
-    code=["tasks.policies", "tasks.lake.views"],
+    code=["tasks.policies", "tasks.routers.onboarding", "tasks.routers.shrinkage", "tasks.lake.views"],
 )
 def choose(
     run: RunFile, router: str, policies: Sequence[str], scores: Sequence[str], queries: Sequence[str], votes: Sequence[str]

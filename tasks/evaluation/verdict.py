@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from tasks.config import LOOKING
 from tasks.evaluation.figures import Row, row
 from tasks.evaluation.systems import AS_PUBLISHED, FloatArray, System
 
@@ -62,8 +63,8 @@ def hindsight_best(system: System | None) -> list[Row]:
 def default(validation: Iterable[Row]) -> list[Row]:
     """The router and policy to use unless one is named: `auto` with argmax, which chose among the others by training queries alone.
 
-    Without it, the most accurate on *validation* queries, never on test. Baselines and as-published policies are no candidates; ties
-    go to argmax, then to the first by name.
+    Without it, the most accurate on *validation* queries, never on test. Baselines, as-published policies and those that look at samples
+    (of a new question there are none) are no candidates; ties go to argmax, then to the first by name.
     """
     candidates = [
         (
@@ -77,6 +78,7 @@ def default(validation: Iterable[Row]) -> list[Row]:
         for found in validation
         if found["metric"] == "accuracy" and found.get("benchmark") is None and found.get("subject") is None
         if found.get("policy") and found["router"] not in BASELINES and not found["policy"].endswith(AS_PUBLISHED)
+        if found["policy"] not in LOOKING
     ]
     if not candidates:
         return []

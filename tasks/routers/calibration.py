@@ -91,6 +91,11 @@ class Calibrated:
         """The columns of the confidences."""
         return self.router.models
 
+    @property
+    def notes(self) -> list[str]:
+        """What the router has to say about itself."""
+        return list(getattr(self.router, "notes", []))
+
     def fit(self, train: Examples, validation: Examples) -> Self:
         """Fit the router, and calibrate it by the same method."""
         self.router.fit(train, validation)

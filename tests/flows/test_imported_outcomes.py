@@ -124,6 +124,6 @@ def test_real_outcomes_give_all_tables_and_a_report(real_data: Path, tmp_path: P
     lake = Lake(run.lake)
     assert read_table(lake, QUERIES).height == queries
     assert read_table(lake, VOTES)["model"].n_unique() == models
-    assert read_table(lake, SCORES).height == queries * models * 3
+    assert read_table(lake, SCORES).height == queries * models * 4
     assert read_table(lake, METRICS).filter(pl.col("metric") == "verdict")["value"].is_in([-1.0, 0.0, 1.0]).all()
     assert lake.exists("report.html")
