@@ -34,7 +34,7 @@ def ridge(vectors: Floats, targets: Floats, weights: Floats, penalties: Sequence
     for pattern in np.unique(known, axis=1).T:  # columns with the same holes are solved together
         columns = np.flatnonzero((known == pattern[:, None]).all(axis=0))
         weight, target = weights[pattern], targets[pattern][:, columns]
-        centre, values, basis, scores = _decompose(vectors[pattern], weight)
+        centre, values, basis, scores = decompose(vectors[pattern], weight)
         target_mean = weight @ target / weight.sum()
         root = np.sqrt(weight)[:, None]
         projected = scores.T @ (root * (target - target_mean))
@@ -66,7 +66,7 @@ def logistic(
         tolerance: decrease of the loss per query at which to stop.
     """
     known = ~np.isnan(labels) * weights[:, None]
-    centre, values, basis, scores = _decompose(vectors, weights)
+    centre, values, basis, scores = decompose(vectors, weights)
     scores = scores / np.sqrt(weights)[:, None]
     rewards = np.nan_to_num(labels)
     intercepts = log_odds((rewards * known).sum(axis=0) / known.sum(axis=0)) if np.ndim(offsets) == 0 else np.zeros(labels.shape[1])
@@ -105,7 +105,7 @@ def sigmoid(values: Floats) -> Floats:
     return result
 
 
-def _decompose(vectors: Floats, weights: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+def decompose(vectors: Floats, weights: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """Weighted mean (width,), and of the vectors less it the variances x queries, directions and weighted scores (queries, width)."""
     centre = weights @ vectors.astype(np.float64) / weights.sum()
     centred = (vectors - centre) * np.sqrt(weights)[:, None]
