@@ -35,12 +35,12 @@ class RankedClusters(OnVectors):
         return {
             "centroids": means.cluster_centers_.astype(np.float32),
             "rewards": group_rewards(train.labels, means.labels_, count).astype(np.float32),
-            "nearest": np.array(min(self.settings.nearest, count), dtype=np.float32),
-            "sharpness": np.array(self.settings.sharpness, dtype=np.float32),
+            "nearest": np.array([min(self.settings.nearest, count)], dtype=np.float32),
+            "sharpness": np.array([self.settings.sharpness], dtype=np.float32),
         }
 
     def _rewards(self, vectors: npt.NDArray[np.float32]) -> Floats:
-        centroids, nearest = self.arrays_["centroids"], int(self.arrays_["nearest"])
+        centroids, nearest = self.arrays_["centroids"], int(self.arrays_["nearest"][0])
         squares = np.square(vectors).sum(axis=1, keepdims=True) - 2 * vectors @ centroids.T + np.square(centroids).sum(axis=1)
         distances = np.sqrt(np.maximum(squares, 0))
         farthest = np.partition(distances, nearest - 1, axis=1)[:, nearest - 1 : nearest]
