@@ -152,6 +152,7 @@ KINDS: dict[str, type[RouterSettings]] = {
     "cluster-and-rank": RankedClusterSettings,
     "latent": LatentSettings,
     "pairwise": VectorSettings,
+    "dual-contrastive": ContrastiveSettings,
 }
 
 

@@ -15,7 +15,7 @@ from tasks.routers.embeddings import embedding_column
 from tasks.routers.neighbours import _nearest, shrunk_means
 from tasks.routers.regression import logistic, ridge
 
-KINDS = ["linear", "knn", "cluster-and-rank", "latent", "pairwise"]
+KINDS = ["linear", "knn", "cluster-and-rank", "latent", "pairwise", "dual-contrastive"]
 
 
 def fitted(kind, examples, **settings):
