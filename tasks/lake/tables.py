@@ -137,7 +137,9 @@ ROUTES = Table(
         "policy": Column(pl.String, "the policy that chose"),
         "model": Column(pl.String, "the model that was chosen"),
         "confidence": Column(pl.Float32, "the router's confidence in the chosen model, 0 … 1"),
-        "spent_usd": Column(pl.Float64, "US dollars spent on samples of any model before this one was chosen; null: no samples", nullable=True),
+        "spent_usd": Column(
+            pl.Float64, "US dollars spent on samples of any model before this one was chosen; null: no samples", nullable=True
+        ),
         "spent_s": Column(pl.Float64, "seconds spent on samples of any model before this one was chosen; null: no samples", nullable=True),
         "spent_tokens": Column(pl.Float64, "tokens generated before this model was chosen; null: no samples", nullable=True),
     },
@@ -174,6 +176,21 @@ EMBEDDINGS = Table(
         "embedding": Column(pl.List(pl.Float32), "the text's vector, of length 1"),
     },
     key=("query_id", "encoder"),
+)
+
+# Nor is this one of the six: it says of samples what a router that looks at them may see, and nothing of what is right.
+EVIDENCE = Table(
+    "evidence",
+    {
+        "query_id": Column(pl.String, "the query"),
+        "model": Column(pl.String, "the model whose samples are looked at"),
+        "looks": Column(pl.Int32, "samples that are looked at, from the first; 1 or more"),
+        "readable": Column(pl.Float64, "share of these from which an answer could be read, 0 … 1"),
+        "agreement": Column(pl.Float64, "share of these that say what most of them say, 0 … 1; 0 where none can be read"),
+        "tokens": Column(pl.Float64, "mean tokens of these", nullable=True),
+        "cut_off": Column(pl.Float64, "share of these that were cut off at the length limit, 0 … 1", nullable=True),
+    },
+    key=("query_id", "model"),
 )
 
 

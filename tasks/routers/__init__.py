@@ -39,6 +39,7 @@ _CLASSES = {
     "cluster-and-rank": "ranked_clusters:RankedClusters",
     "latent": "latent:Latent",
     "pairwise": "pairwise:Pairwise",
+    "looking": "looking:Looking",
     "dual-contrastive": "contrastive:DualContrastive",
 }
 

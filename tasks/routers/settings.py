@@ -100,6 +100,13 @@ class DomainSettings(VectorSettings):
     features: list[str] = Field(["words", "all-MiniLM-L6-v2"], min_length=1)
 
 
+class LookingSettings(DomainSettings):
+    """A model some of whose samples are looked at, beside the text."""
+
+    model: str  # as it stands in the tables
+    looks: int = Field(1, ge=1)  # samples, from the first
+
+
 class StackingSettings(DomainSettings):
     """A weighted mean of routers, each by its kind, with what they see of a query."""
 
@@ -152,6 +159,7 @@ KINDS: dict[str, type[RouterSettings]] = {
     "cluster-and-rank": RankedClusterSettings,
     "latent": LatentSettings,
     "pairwise": VectorSettings,
+    "looking": LookingSettings,
     "dual-contrastive": ContrastiveSettings,
 }
 

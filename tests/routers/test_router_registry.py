@@ -10,7 +10,8 @@ from tasks.routers import KINDS, check_settings, load_router, make_router
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_can_be_made(kind):
-    settings = {"encoder": "roberta-base"} if "encoder" in KINDS[kind].model_fields else {}
+    needed = {"encoder": "roberta-base", "model": "ledger"}
+    settings = {name: value for name, value in needed.items() if name in KINDS[kind].model_fields}
     assert make_router(Router(name="mine", kind=kind, **settings), seed=0).models == ()
 
 
