@@ -41,9 +41,12 @@ def everything(run: RunFile, sample: Callable[[RunFile, list[str]], None]) -> st
         sample(run, queries)
         votes = steps.publish(run, "votes", [*gathered, *label(run, queries, gathered)])
         embedded = embed(run, queries)
+        looked = look(run, votes)
         costs = steps.publish(run, "costs", [steps.stored(run, steps.expect_costs)(run, queries, votes)])
         routers = [*BASELINES, *run.routers]
-        routed = [route(run, router, queries, votes, embedded.get(router.name, []), costs) for router in routers]
+        routed = [
+            route(run, router, queries, votes, embedded.get(router.name, []), looked.get(router.name, []), costs) for router in routers
+        ]
         scores, routes, *_ = (steps.publish(run, folder, routed) for folder in ("scores", "routes", "routers", "encoders", "policies"))
         tables = {"queries": queries, "votes": votes, "scores": scores, "routes": routes}
         seconds = {router.name: written["seconds_per_query"] for router, written in zip(routers, routed, strict=True)}
@@ -105,14 +108,28 @@ def embed(run: RunFile, queries: list[str]) -> dict[str, list[steps.Written]]:
     return {router: [written[pair] for pair in pairs] for router, pairs in wanted.items()}
 
 
+def look(run: RunFile, votes: list[str]) -> dict[str, list[str]]:
+    """What routers see in samples that look at them before they choose; paths of `evidence` of each."""
+    wanted = steps.looks(run)
+    written = {pair: steps.stored(run, steps.look)(run, *pair, votes) for pair in dict.fromkeys(wanted.values())}
+    steps.publish(run, "evidence", list(written.values()))
+    return {router: written[pair]["evidence"] for router, pair in wanted.items()}
+
+
 def route(
-    run: RunFile, router: Router, queries: list[str], votes: list[str], embedded: list[steps.Written], costs: list[str]
+    run: RunFile,
+    router: Router,
+    queries: list[str],
+    votes: list[str],
+    embedded: list[steps.Written],
+    evidence: list[str],
+    costs: list[str],
 ) -> steps.Written:
     """Train a router, let it score every query, and let the policies choose."""
     policies = ["argmax"] if router in BASELINES else run.evaluation.policies
     embeddings = [path for written in embedded for path in written["embeddings"]]
-    trained = steps.stored(run, steps.train)(run, router, queries, votes, embeddings)
-    scored = steps.stored(run, steps.score)(run, router, trained, queries, embeddings, costs)
-    chosen = steps.stored(run, steps.choose)(run, router.name, policies, scored["scores"], queries, votes)
+    trained = steps.stored(run, steps.train)(run, router, queries, votes, embeddings, evidence)
+    scored = steps.stored(run, steps.score)(run, router, trained, queries, embeddings, evidence, costs)
+    chosen = steps.stored(run, steps.choose)(run, router.name, policies, scored["scores"], queries, votes, evidence)
     scored["seconds_per_query"] += sum(written["seconds_per_query"] for written in embedded)
     return trained | scored | chosen

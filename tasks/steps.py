@@ -29,13 +29,13 @@ from prefect.filesystems import WritableFileSystem
 from prefect.settings import PREFECT_API_URL
 
 from tasks.config import COST_COLUMNS, Benchmark, Model, Router, RunFile
-from tasks.errors import Stopped, UserError
+from tasks.errors import Stopped, UserError, nearest
 from tasks.lake.buckets import Bucket
 from tasks.lake.files import Lake, folder_name, keep_only, read_table, write_table
 from tasks.lake.fingerprints import fingerprint, source_fingerprint
 from tasks.lake.generations import IMPORTED, generation_files, generation_folder, query_generations
 from tasks.lake.interfaces import Examples
-from tasks.lake.tables import EMBEDDINGS, GENERATIONS, METRICS, QUERIES, ROUTES, SCORES, VOTES
+from tasks.lake.tables import EMBEDDINGS, EVIDENCE, GENERATIONS, METRICS, QUERIES, ROUTES, SCORES, VOTES
 from tasks.lake.views import check_learnable, examples, matrix, pool, score_rows
 from tasks.routers.saved import encoder_fingerprint, load_saved, save_router
 from tasks.sampling.shards import Shard, in_shard, lacking, recipes_of, shards_of
@@ -58,6 +58,7 @@ class Written(TypedDict, total=False):
     generations: list[str]
     votes: list[str]
     embeddings: list[str]
+    evidence: list[str]
     costs: list[str]
     routers: list[str]
     encoders: list[str]
@@ -424,6 +425,41 @@ def embed(run: RunFile, encoder: str, max_length: int, queries: Sequence[str]) -
     return {"embeddings": [write_table(Lake(run.lake), EMBEDDINGS, embeddings, f"{folder_name(encoder)}/")], "seconds_per_query": seconds}
 
 
+def looks(run: RunFile) -> dict[str, tuple[str, int]]:
+    """Of each router that looks at samples before it chooses, the model and how many of its samples."""
+    from tasks.routers import check_settings
+    from tasks.routers.settings import LookingSettings
+
+    found = {router.name: check_settings(router) for router in run.routers}
+    return {name: (settings.model, settings.looks) for name, settings in found.items() if isinstance(settings, LookingSettings)}
+
+
+def _samples_of(run: RunFile, model: str) -> list[str]:
+    return Lake(run.lake).files(f"{GENERATIONS.name}/model={folder_name(model)}")
+
+
+@_step(
+    "look at {model}",
+    lambda run, model, looks, votes: (model, looks, sorted(votes), _samples_of(run, model)),
+    code=["tasks.routers.looks"],
+)
+def look(run: RunFile, model: str, looks: int, votes: Sequence[str]) -> Written:
+    """What there is to see in the first samples of a model → `evidence`."""
+    from tasks.routers.looks import evidence, first_samples
+
+    lake = Lake(run.lake)
+    outcomes = read_table(lake, VOTES, votes)
+    if model not in (models := pool(outcomes)):
+        raise UserError(f"a router that looks at samples of {model!r}: there is no such model{nearest(model, models)}")
+    samples, _ = query_generations(lake, _samples_of(run, model), lambda rows: first_samples(rows, looks))
+    found = evidence(outcomes, samples, model, looks)
+    if found.is_empty():
+        raise UserError(
+            f"a router that looks at samples of {model!r}: there are none; expected [[models]] that are sampled, or [[generations]]"
+        )
+    return {"evidence": [write_table(lake, EVIDENCE, found, f"{folder_name(model)}/")]}
+
+
 @_step(
     "expect costs",
     lambda run, queries, votes: (sorted(queries), sorted(votes), run.cost.unit),
@@ -444,42 +480,49 @@ def expect_costs(run: RunFile, queries: Sequence[str], votes: Sequence[str]) -> 
     return {"costs": [path]}
 
 
-def _queries(run: RunFile, queries: Sequence[str], embeddings: Sequence[str]) -> pl.DataFrame:
-    """The queries with what encoders made of them."""
+def _queries(run: RunFile, queries: Sequence[str], embeddings: Sequence[str], evidence: Sequence[str]) -> pl.DataFrame:
+    """The queries with what encoders made of them, and with what is seen in samples."""
     from tasks.routers.embeddings import with_embeddings
+    from tasks.routers.looks import with_evidence
 
     lake = Lake(run.lake)
-    return with_embeddings(read_table(lake, QUERIES, queries), [read_table(lake, EMBEDDINGS, [path]) for path in embeddings])
+    rows = with_embeddings(read_table(lake, QUERIES, queries), [read_table(lake, EMBEDDINGS, [path]) for path in embeddings])
+    return with_evidence(rows, [read_table(lake, EVIDENCE, [path]) for path in evidence])
 
 
-def _examples(run: RunFile, queries: Sequence[str], votes: Sequence[str], embeddings: Sequence[str] = ()) -> tuple[Examples, Examples]:
+def _examples(
+    run: RunFile, queries: Sequence[str], votes: Sequence[str], embeddings: Sequence[str] = (), evidence: Sequence[str] = ()
+) -> tuple[Examples, Examples]:
     """The train and validation splits, which are all that a router or a policy ever sees."""
     from tasks.routers.onboarding import complete
 
-    rows, outcomes = _queries(run, queries, embeddings), read_table(Lake(run.lake), VOTES, votes)
+    rows, outcomes = _queries(run, queries, embeddings, evidence), read_table(Lake(run.lake), VOTES, votes)
     return complete(examples(rows, outcomes, "train")), examples(rows, outcomes, "validation")
 
 
 @_step(
     "train {router.name}",
-    lambda run, router, queries, votes, embeddings: (
+    lambda run, router, queries, votes, embeddings, evidence: (
         router,
         sorted(queries),
         sorted(votes),
         list(embeddings),
+        list(evidence),
         run.seed,
         encoder_fingerprint(router),
     ),
     code=["tasks.routers", "tasks.lake.views"],
 )
-def train(run: RunFile, router: Router, queries: Sequence[str], votes: Sequence[str], embeddings: Sequence[str]) -> Written:
+def train(
+    run: RunFile, router: Router, queries: Sequence[str], votes: Sequence[str], embeddings: Sequence[str], evidence: Sequence[str]
+) -> Written:
     """`queries` and `votes` of the train and validation splits → a router, saved in the lake."""
     from tasks.routers import check_settings, make_router
     from tasks.routers.calibration import calibrated
     from tasks.routers.leaving import find_reusable, keep_origin, origin_of, without
 
     lake, started = Lake(run.lake), time.monotonic()
-    seen, held_out = _examples(run, queries, votes, embeddings)
+    seen, held_out = _examples(run, queries, votes, embeddings, evidence)
     origin = origin_of(router, run.seed, seen, held_out)
     if reusable := find_reusable(lake, origin):
         trained = without(load_saved(lake, reusable), seen.models)
@@ -494,28 +537,39 @@ def train(run: RunFile, router: Router, queries: Sequence[str], votes: Sequence[
 
 @_step(
     "score with {router.name}",
-    lambda run, router, trained, queries, embeddings, costs: (
+    lambda run, router, trained, queries, embeddings, evidence, costs: (
         router.name,
         trained["routers"],
         sorted(queries),
         list(embeddings),
+        list(evidence),
         list(costs),
     ),
     code=["tasks.routers", "tasks.lake.views"],
 )
 def score(
-    run: RunFile, router: Router, trained: Written, queries: Sequence[str], embeddings: Sequence[str], costs: Sequence[str]
+    run: RunFile,
+    router: Router,
+    trained: Written,
+    queries: Sequence[str],
+    embeddings: Sequence[str],
+    evidence: Sequence[str],
+    costs: Sequence[str],
 ) -> Written:
     """A trained router and `queries` → `scores`, and the seconds that the router needs for a query, beside its encoders."""
     from tasks.routers.costs import Costs
+    from tasks.routers.looking import model_looked_at
+    from tasks.routers.looks import with_looking
 
     lake = Lake(run.lake)
     loaded = load_saved(lake, trained["routers"])
-    rows = _queries(run, queries, embeddings).sort("query_id")
+    rows = _queries(run, queries, embeddings, evidence).sort("query_id")
     started = time.perf_counter()
     confidences = loaded.confidences(rows)
     seconds = (time.perf_counter() - started) / max(rows.height, 1)
     expected = Costs.load(json.loads(lake.read(costs[0]))).expected(rows)
+    if model := model_looked_at(loaded):
+        expected = with_looking(expected, rows, loaded.models, model)
     scores = score_rows(rows["query_id"], router.name, loaded.models, confidences, expected)
     return {"scores": [write_table(lake, SCORES, scores, f"{folder_name(router.name)}/")], "seconds_per_query": seconds}
 
@@ -525,28 +579,36 @@ def score(
 
 @_step(
     "choose with {router}",
-    lambda run, router, policies, scores, queries, votes: (
+    lambda run, router, policies, scores, queries, votes, evidence: (
         router,
         policies,
         sorted(scores),
         sorted(queries),
         sorted(votes),
+        list(evidence),
         run.seed,
         run.cost,
     ),
     code=["tasks.policies", "tasks.routers.onboarding", "tasks.routers.shrinkage", "tasks.lake.views"],
 )
 def choose(
-    run: RunFile, router: str, policies: Sequence[str], scores: Sequence[str], queries: Sequence[str], votes: Sequence[str]
+    run: RunFile,
+    router: str,
+    policies: Sequence[str],
+    scores: Sequence[str],
+    queries: Sequence[str],
+    votes: Sequence[str],
+    evidence: Sequence[str],
 ) -> Written:
     """`scores` → `routes`, and the fitted policies."""
-    from tasks.policies.evidence import evidence
+    from tasks.policies.evidence import evidence as of_samples
     from tasks.policies.routes import choose_all
 
     lake = Lake(run.lake)
-    samples = evidence(read_table(lake, VOTES, votes), run.cost.looks)
+    samples = of_samples(read_table(lake, VOTES, votes), run.cost.looks)
     train, validation = _examples(run, queries, votes)
-    routes, fitted = choose_all(router, policies, read_table(lake, SCORES, scores), samples, train, validation, run.seed, run.cost)
+    looked = read_table(lake, EVIDENCE, evidence) if evidence else None
+    routes, fitted = choose_all(router, policies, read_table(lake, SCORES, scores), samples, train, validation, run.seed, run.cost, looked)
     content = json.dumps(fitted, indent=1).encode()
     path = f"policies/{folder_name(router)}/{fingerprint(content)}.json"
     lake.write(path, content)

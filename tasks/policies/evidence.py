@@ -40,7 +40,12 @@ def evidence(votes: pl.DataFrame, looks: int) -> pl.DataFrame:
 
 
 def with_spending(
-    routes: pl.DataFrame, looked: npt.NDArray[np.bool_] | None, query_ids: Sequence[str], models: Sequence[str], samples: pl.DataFrame
+    routes: pl.DataFrame,
+    looked: npt.NDArray[np.bool_] | None,
+    query_ids: Sequence[str],
+    models: Sequence[str],
+    samples: pl.DataFrame,
+    by_router: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """`routes` with what was spent on looking: on all samples looked at, less one of the chosen model, which is the answer itself.
 
@@ -48,17 +53,25 @@ def with_spending(
         routes: one policy's choices, `query_id` and `model`.
         looked: bool (queries, models), whose samples were looked at; None of a policy that never looks, which has nulls.
         samples: the `evidence`. A sample whose cost is not known makes the sum NaN.
+        by_router: `query_id`, `model`, `looks` of the samples that the router has looked at; None of one that never looks. Samples
+            that the policy looks at as well are the same ones.
     """
-    if looked is None:
+    if looked is None and by_router is None:
         return routes.with_columns(pl.lit(None, pl.Float64).alias(spent) for spent in _SPENT.values())
-    rows, columns = np.nonzero(looked)
+    rows, columns = np.nonzero(np.zeros((len(query_ids), len(models))) if looked is None else looked)
     seen = pl.DataFrame(
         {"query_id": [query_ids[row] for row in rows.tolist()], "seen": [models[column] for column in columns.tolist()]},
         schema={"query_id": pl.String, "seen": pl.String},
     )
+    costs = samples.rename({"model": "seen"})
+    drawn = seen.join(costs.select("query_id", "seen", "looks"), on=["query_id", "seen"], maintain_order="left")
+    if by_router is not None:
+        drawn = pl.concat([drawn, by_router.select("query_id", pl.col("model").alias("seen"), "looks")])
     extra = pl.col("looks") - (pl.col("seen") == pl.col("model")).cast(pl.Int32)
     spending = (
-        seen.join(samples.rename({"model": "seen"}), on=["query_id", "seen"], maintain_order="left")
+        drawn.group_by("query_id", "seen", maintain_order=True)
+        .max()
+        .join(costs.drop("looks"), on=["query_id", "seen"], how="left", maintain_order="left")
         .join(routes.select("query_id", "model"), on="query_id", maintain_order="left")
         .group_by("query_id")
         .agg((extra * pl.col(column).fill_null(np.nan)).sum().alias(spent) for column, spent in _SPENT.items())

@@ -30,12 +30,14 @@ def choose_all(
     validation: Examples,
     seed: int,
     dial: Cost,
+    looked: pl.DataFrame | None = None,
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Rows of ROUTES for one router and these policies, and the fitted policies as values that JSON can hold.
 
     Args:
         scores: the router's rows, with expected costs in the dial's unit.
         samples: `evidence` of the votes, for the policies that look before they choose.
+        looked: rows of EVIDENCE, of a router that has looked itself, whatever the policy: what it saw has been paid for.
 
     Where a policy as published asks no model there is no row. Raises UserError for a policy that needs what is not known.
     """
@@ -55,7 +57,7 @@ def choose_all(
         frame = pl.DataFrame({"query_id": ids, "router": router, "policy": name, "choice": policy.choose(offers, ids)})
         answered = frame.filter(pl.col("choice") != NO_MODEL)
         routed = answered.with_columns(pl.col("choice").replace_strict(names, return_dtype=pl.String).alias("model"))
-        chosen.append(with_spending(routed, policy.looked(offers), ids, pool.models, samples))
+        chosen.append(with_spending(routed, policy.looked(offers), ids, pool.models, samples, looked))
     routes = pl.concat(chosen).join(scores, on=["query_id", "router", "model"], how="left", maintain_order="left")
     return routes.select(list(ROUTES.columns)), {"models": list(pool.models), "policies": states}
 
