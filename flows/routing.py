@@ -25,6 +25,7 @@ class Guide:
         """Load from the lake. Without names, take the pair that did best on validation queries."""
         from tasks.policies.rules import load_policy
         from tasks.routers.costs import Costs
+        from tasks.routers.looking import model_looked_at
         from tasks.routers.saved import load_saved
 
         self.lake = open_lake(url)
@@ -43,11 +44,15 @@ class Guide:
         self.router_name, self.policy_name = router, policy
         self.models: list[str] = state["models"]
         self.router = load_saved(self.lake, manifests[:1])
+        self.looks_at = model_looked_at(self.router)
         self.policy = load_policy(policy, state["policies"][policy])
         self.costs = Costs.load(json.loads(self.lake.read(self.lake.files("costs", ".json")[0])))
 
     def choose(self, queries: pl.DataFrame) -> tuple[list[str | None], Any]:
         """The model for each query (None where a policy as published gives no answer), and all confidences."""
+        if self.looks_at is not None:  # nothing is sampled here
+            missing = f"looking was not possible: no samples of {self.looks_at!r}; chosen by the text alone"
+            print(plain(missing), file=sys.stderr)
         confidences = self.router.confidences(queries)
         costs = self.costs.expected(queries)
         offers = Offers(confidences, None if np.isnan(costs).all() else costs)
@@ -123,9 +128,11 @@ def print_routes(url: str, question: str | None, file: str | None, router: str |
 
 
 def print_explanation(url: str, question: str, router: str | None, policy: str | None) -> None:
-    """Confidence in each model, how it did on test queries, and the choice."""
+    """Confidence in each model, what it is expected to cost (where known), how it did on test queries, and the choice."""
     guide = Guide(url, router, policy)
-    (model,), confidences = guide.choose(asked(question))
+    query = asked(question)
+    (model,), confidences = guide.choose(query)
+    (costs,) = guide.costs.expected(query)
     metrics = read_table(guide.lake, METRICS)
     single = metrics.filter(
         (pl.col("split") == "test")
@@ -141,9 +148,17 @@ def print_explanation(url: str, question: str, router: str | None, policy: str |
         (
             guide.models[place],
             float(confidences[0][place]),
+            *([] if np.isnan(costs).all() else [_cost(costs[place])]),
             accuracy.get(guide.models[place]),
             "chosen" if guide.models[place] == model else "",
         )
         for place in order
     ]
-    print_grid(f"{guide.router_name}, policy {guide.policy_name}", ["model", "confidence", "accuracy on test queries", ""], rows)
+    known = [] if np.isnan(costs).all() else ["expected cost"]
+    columns = ["model", "confidence", *known, "accuracy on test queries", ""]
+    print_grid(f"{guide.router_name}, policy {guide.policy_name}", columns, rows)
+
+
+def _cost(value: float) -> str:
+    """Three significant digits, in the unit of the run file's [cost], without an exponent."""
+    return "" if np.isnan(value) else np.format_float_positional(value, precision=3, fractional=False, trim="-")

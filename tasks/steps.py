@@ -620,7 +620,7 @@ def choose(
 
 @_step(
     "evaluate",
-    lambda run, tables, seconds: (tables, seconds, run.evaluation.bootstrap, run.seed, run.cost.unit),
+    lambda run, tables, seconds: (tables, seconds, run.evaluation.bootstrap, run.seed, run.cost.unit, looks(run)),
     code=["tasks.evaluation", "tasks.lake.views"],
 )
 def evaluate(run: RunFile, tables: dict[str, list[str]], seconds: dict[str, float]) -> Written:
@@ -629,8 +629,8 @@ def evaluate(run: RunFile, tables: dict[str, list[str]], seconds: dict[str, floa
 
     lake = Lake(run.lake)
     queries, votes, scores, routes = (read_table(lake, table, tables[table.name]) for table in (QUERIES, VOTES, SCORES, ROUTES))
-    looks = _look(lake, tables)
-    metrics = evaluate(queries, votes, scores, routes, seconds, run.evaluation.bootstrap, run.seed, run.cost.unit, looks)
+    counted = _look(lake, tables)
+    metrics = evaluate(queries, votes, scores, routes, seconds, run.evaluation.bootstrap, run.seed, run.cost.unit, counted, looks(run))
     return {"metrics": [write_table(lake, METRICS, metrics, "evaluation/")]}
 
 

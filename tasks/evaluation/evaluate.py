@@ -78,12 +78,15 @@ def evaluate(
     seed: int,
     unit: str = "usd",
     looks: int | None = None,
+    looking: Mapping[str, tuple[str, int]] | None = None,
 ) -> pl.DataFrame:
     """Rows of METRICS with study "evaluation", from whole tables.
 
     `votes` has one recipe per query and model. `router_seconds`: seconds that each router takes for one query itself.
     `bootstrap`: resamples behind each interval. `unit`: of the costs in `scores` (usd, seconds or tokens). `looks`: how often the test
-    split has been looked at, this time included; None where nobody counts. The order of rows or models in the inputs changes nothing.
+    split has been looked at, this time included; None where nobody counts. `looking`: routers that look at samples before they choose →
+    the model and how many of its samples, which is part of what their frontiers cost. The order of rows or models in the inputs
+    changes nothing.
     """
     rows: list[Row] = []
     for split in ("test", "validation"):
@@ -96,7 +99,7 @@ def evaluate(
             if split == "test":
                 found += _of_test_alone(sheet, systems, confidences)
                 found += preference_aucs(sheet, sheet_of(queries, votes, "train"), confidences)
-                found += _frontiers(sheet, systems, confidences, scores, unit, router_seconds, resamples)
+                found += _frontiers(sheet, systems, confidences, scores, unit, router_seconds, looking or {}, resamples)
                 found += voting_quality(votes.join(sheet.queries.select("query_id"), on="query_id", how="semi"))
                 found += [] if looks is None else [row("looks", looks, sheet.queries.height)]
             else:
@@ -167,19 +170,32 @@ def _frontiers(
     scores: pl.DataFrame,
     unit: str,
     router_seconds: Mapping[str, float],
+    looking: Mapping[str, tuple[str, int]],
     resamples: Resamples,
 ) -> list[Row]:
-    """What accuracy costs; where the unit is seconds, the router's own are part of it."""
+    """What accuracy costs; what looking costs is part of it and, where the unit is seconds, the router's own."""
     expected = _of_routers(sheet, scores, "cost")
+    cost = getattr(sheet, COST_COLUMNS[unit])
+    own: dict[str, float | FloatArray] = {**router_seconds} if unit == "seconds" else {}
+    for router, (model, looks) in looking.items():
+        own[router] = own.get(router, 0.0) + _cost_of_looking(sheet, cost, sheet.models.index(model), looks)
     best = next((found["model"] for found in verdict.best_single(systems, sheet.models)), None)
     return frontier_rows(
         sheet,
-        getattr(sheet, COST_COLUMNS[unit]),
+        cost,
         {router: (confidences[router], expected[router]) for router in confidences},
-        router_seconds if unit == "seconds" else {},
+        own,
         best,
         resamples,
     )
+
+
+def _cost_of_looking(sheet: Sheet, cost: FloatArray, column: int, looks: int) -> FloatArray:
+    """What is spent on samples of the model in the column before each model is chosen, (queries, models): one is that model's answer."""
+    drawn = np.nan_to_num(np.minimum(looks, sheet.samples[:, column]))
+    spent = np.repeat(drawn[:, None], len(sheet.models), axis=1)
+    spent[:, column] = np.maximum(drawn - 1, 0)
+    return np.where(spent > 0, spent * cost[:, [column]], 0.0)
 
 
 def _of_routers(sheet: Sheet, scores: pl.DataFrame, column: str) -> dict[str, FloatArray]:

@@ -58,15 +58,15 @@ def frontier_rows(
     sheet: Sheet,
     cost: FloatArray,
     scores: Mapping[str, tuple[FloatArray, FloatArray]],
-    own_cost: Mapping[str, float],
+    own_cost: Mapping[str, float | FloatArray],
     best_single: str | None,
     resamples: Resamples,
 ) -> list[Row]:
     """Rows `frontier_…` and `macro_frontier_area` of single models, of the oracle, and of each router whose expected costs are known.
 
     `cost`: what each model really cost, float64 (queries, models). `scores`: router → its confidences and expected costs, of the same
-    shape. `own_cost`: what a router itself costs for a query, 0 where it is not named. No rows where costs are not known, or where all
-    models cost the same.
+    shape. `own_cost`: what a router itself costs, for any query or, of the same shape, before it chooses a model; 0 where it is not
+    named. No rows where costs are not known, or where all models cost the same.
     """
     reward = np.where(np.isnan(cost), np.nan, sheet.reward)
     cost = np.where(np.isnan(reward), np.nan, cost)
@@ -107,7 +107,7 @@ def points(
     reward: FloatArray,
     cost: FloatArray,
     cheapest: int,
-    own_cost: float = 0.0,
+    own_cost: float | FloatArray = 0.0,
 ) -> Points:
     """What the router chooses at each weight, among models that are known on the query; and the cheapest single model."""
     usable = ~np.isnan(confidence + expected + reward)
@@ -123,8 +123,8 @@ def points(
         taken = np.where(answered, np.take_along_axis(values, chosen, axis=1), np.nan)
         return np.column_stack([taken, values[:, cheapest]])
 
-    costs = of_chosen(cost)
-    costs[:, :-1] += own_cost  # who always asks the cheapest needs no router
+    costs = of_chosen(cost + own_cost)
+    costs[:, -1] = cost[:, cheapest]  # who always asks the cheapest needs no router
     return Points(router, costs, of_chosen(reward))
 
 
