@@ -306,6 +306,9 @@ def _absolute(content: dict[str, Any], folder: Path) -> dict[str, Any]:
                 continue  # the name under which a server serves it
             if isinstance(value, str) and (_is_path(value) or (folder / value).exists()):
                 entry[key] = _located(value, folder)
+    for entry in _entries(content, "routers"):
+        if isinstance(entry.get("features"), list):
+            entry["features"] = [_located(name, folder) if isinstance(name, str) and _is_path(name) else name for name in entry["features"]]
     return content
 
 

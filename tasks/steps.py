@@ -411,7 +411,8 @@ def encoders(run: RunFile) -> dict[str, list[tuple[str, int]]]:
         max_length,
         sorted(queries),
     ),
-    code=[f"tasks.routers.{file}" for file in ("embeddings", "embedders", "encoders", "packaged", "prefixes")] + ["tasks.lake.views"],
+    code=[f"tasks.routers.{file}" for file in ("embeddings", "embedders", "encoders", "packaged", "prefixes", "tfidf")]
+    + ["tasks.lake.views"],
 )
 def embed(run: RunFile, encoder: str, max_length: int, queries: Sequence[str]) -> Written:
     """What an encoder makes of `queries`, for all routers that use it, and the seconds that it needs for a query."""

@@ -116,7 +116,7 @@ class StackingSettings(DomainSettings):
 class AutoSettings(StackingSettings):
     """The routers to choose among, beside the best single model: the simplest first."""
 
-    routers: list[str] = Field(["domains", "linear", "knn", "stacking"], min_length=1)
+    routers: list[str] = Field(["domains", "linear", "knn"], min_length=1)
 
 
 class RankedClusterSettings(VectorSettings):
