@@ -206,7 +206,7 @@ class RunFile(Settings):
     generations: list[Import] = []
     labels: Labels = Labels()
     splits: Splits = Splits()
-    routers: list[Router] = [Router(name="kmeans-tfidf")]
+    routers: list[Router] = [Router(name="auto"), Router(name="kmeans-tfidf")]
     evaluation: Evaluation = Evaluation()
     cost: Cost = Cost()
     studies: Studies = Studies()
