@@ -50,7 +50,8 @@ def _number(value: object) -> str:
 
 def print_verdict(url: str) -> None:
     """Is routing worth it: the sentences, and each router, with its best policy, beside the single models and the baselines."""
-    from tasks.report.words import summary_table, system_name, verdict_sentences
+    from tasks.report.systems import summary_table, system_name
+    from tasks.report.words import verdict_sentences
 
     metrics = read_table(Lake(url), METRICS)
     verdicts = verdict_sentences(metrics)
@@ -59,7 +60,7 @@ def print_verdict(url: str) -> None:
     cells = [(row["system"], row["accuracy"], row["interval"], row["gain"], row["verdict"], row["latency"]) for row in rows]
     console.print()
     print_grid("On test questions", ["system", "accuracy", "95 % interval", "gain", "verdict", "latency"], cells)
-    notes = [*verdicts.alarms, *([verdicts.censored] if verdicts.censored else [])]
+    notes = [*filter(None, [verdicts.looks]), *verdicts.alarms, *filter(None, [verdicts.censored])]
     for sentence in [f"{verdicts.answer}. {verdicts.headline}", *(verdict.sentence for verdict in verdicts.routers), *notes]:
         console.print(Text(f"• {plain(sentence)}"))
 

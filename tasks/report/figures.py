@@ -91,14 +91,14 @@ def points(value: float) -> str:
 
 def signed(value: float | None) -> str:
     """A difference of shares with its sign: 0.062 → "+6.2"."""
-    return "–" if value is None else f"{100 * value:+.1f}".replace("-", "−")
+    return "–" if value is None else f"{_tenths(value):+.1f}".replace("-", "−")
 
 
 def between(figure: Figure | None) -> str:
     """The 95 % interval of a share: "2.1 to 10.3", or "–"."""
     if figure is None or figure.ci_low is None or figure.ci_high is None:
         return "–"
-    return f"{100 * figure.ci_low:.1f} to {100 * figure.ci_high:.1f}".replace("-", "−")
+    return f"{_tenths(figure.ci_low):.1f} to {_tenths(figure.ci_high):.1f}".replace("-", "−")
 
 
 def seconds(value: float | None) -> str:
@@ -112,6 +112,11 @@ def seconds(value: float | None) -> str:
 def dollars(value: float | None) -> str:
     """US dollars per thousand queries: 0.000345 per query → "$0.345"."""
     return "–" if value is None else f"${_short(1000 * value)}"
+
+
+def _tenths(share: float) -> float:
+    """In per cent, to one digit; what is nearly nothing has no sign."""
+    return round(100 * share, 1) + 0.0
 
 
 def _short(value: float) -> str:

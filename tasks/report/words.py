@@ -1,7 +1,7 @@
 """The verdict in plain words: is routing worth it for this pool?
 
     Yes. Routing is worth it for this pool: kmeans-tfidf with argmax beats the best single model, general, by 6.2 points
-    (95 % interval 2.1 to 10.3) on 240 test questions.
+    (95 % interval 2.1 to 10.3) on 240 test questions. The interval is corrected for the 12 pairs of router and policy that are compared.
 
 One sentence per router, about the policy that did best on *validation* questions (argmax where there are none), so that no
 sentence was picked by looking at the test questions. Then the alarms: what a reader has to know before believing it.
@@ -14,7 +14,8 @@ from html import escape
 
 import polars as pl
 
-from tasks.report.figures import BASELINES, Figures, between, dollars, percent, points, seconds, signed
+from tasks.report.figures import Figures, between, dollars, percent, points, seconds, signed
+from tasks.report.systems import summary_table
 
 SMALL = 200  # test questions: below, an accuracy is known to about seven points either way
 AT_A_LOSS = 0.1  # an oracle's accuracy below which what is right may as well be luck
@@ -35,13 +36,16 @@ class Verdict:
 class Verdicts:
     """`answer` is one word or two ("Yes", "No", "Not yet"), `headline` the sentence after it.
 
-    `censored` says which figures are, if the sampling of any test question stopped early.
+    `compared`: routers and policies for which all intervals of gains hold at once. `looks` says which look at the test questions this
+    is, if that was counted; `censored` which figures are, if the sampling of any test question stopped early.
     """
 
     answer: str
     headline: str
     routers: list[Verdict]
     alarms: list[str]
+    compared: int
+    looks: str | None
     censored: str | None
 
 
@@ -51,46 +55,39 @@ def verdict_sentences(metrics: pl.DataFrame) -> Verdicts:
     chosen = [(router, _policy(figures, router, policies)) for router, policies in figures.routers]
     routers = [_router(figures, router, policy) for router, policy in chosen]
     answer, headline = _headline(figures, routers)
-    return Verdicts(answer, headline, routers, _alarms(figures, chosen), _censored(figures))
+    return Verdicts(answer, headline, routers, _alarms(figures, chosen), compared(figures), looks(figures), _censored(figures))
 
 
-def summary_table(metrics: pl.DataFrame) -> list[dict[str, str]]:
-    """One row per system on all test questions, best first: system, kind, accuracy, interval, gain, verdict, latency, cost.
+def compared(figures: Figures) -> int:
+    """Pairs of router and policy that the intervals of their gains are corrected for: 1 or 0 where there is nothing to correct."""
+    return sum(row.ci_low is not None for row in figures.pooled("gain_corrected"))
 
-    All values are text for people. The names in it come from a run file or an imported table: escape them for where they go.
-    """
-    figures = Figures(metrics)
-    rows = sorted(
-        (row for row in figures.pooled("accuracy") if row.router != "best-single"),  # the model itself is there already
-        key=lambda row: (-row.value, KINDS.index(_kind(row.model, row.router)), row.router or row.model or "", row.policy or ""),
+
+def looks(figures: Figures) -> str | None:
+    """Which look at the test questions this is, if that was counted; from the second on, why that matters."""
+    found = figures.one("looks")
+    if found is None:
+        return None
+    number = int(found.value)
+    if number < 2:
+        return "This is the first look at the test questions."
+    return (
+        f"This is the {ordinal(number)} look at the test questions. Whoever looks, changes something and looks again keeps what these "
+        "questions happened to like, so what is best here is better than it will be on new questions; no interval allows for that."
     )
-    table = []
-    for row in rows:
-        name = {"model": row.model, "router": row.router, "policy": row.policy}
-        gain, verdict = figures.one("gain", **name), figures.one("verdict", **name)
-        latency, cost = figures.one("latency_s", **name), figures.one("cost_usd", **name)
-        is_best = row.model is not None and row.model == figures.best_single
-        table.append(
-            {
-                "system": system_name(row.model, row.router, row.policy) + (" (best single)" if is_best else ""),
-                "kind": _kind(row.model, row.router),
-                "accuracy": percent(row.value),
-                "interval": between(row),
-                "gain": signed(gain.value if gain else None),
-                "gain_interval": between(gain),
-                "verdict": _VERDICT_WORD[int(verdict.value)] if verdict and row.router not in BASELINES else "–",
-                "latency": seconds(latency.value if latency else None),
-                "cost": dollars(cost.value if cost else None),
-                "n": f"{row.n:,}",
-            }
-        )
-    return table
+
+
+def ordinal(number: int) -> str:
+    """2 → "2nd", 11 → "11th"."""
+    suffix = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{suffix}"
 
 
 def markdown(run_name: str, metrics: pl.DataFrame, notes: Sequence[str]) -> str:
-    """The verdict as Markdown, names escaped: headline, alarms, the table of systems, notes."""
+    """The verdict as Markdown, names escaped: headline, looks, alarms, systems (routers with their leading policies), notes."""
     verdicts = verdict_sentences(metrics)
     lines = [f"# {escape_markdown(run_name)}: is routing worth it?", "", f"**{verdicts.answer}.** {escape_markdown(verdicts.headline)}", ""]
+    lines += [verdicts.looks, ""] if verdicts.looks else []
     lines += [f"> ⚠ {escape_markdown(alarm)}\n" for alarm in verdicts.alarms]
     lines += [f"- {escape_markdown(verdict.sentence)}" for verdict in verdicts.routers]
     lines += ["", escape_markdown(verdicts.censored)] if verdicts.censored else []
@@ -104,19 +101,12 @@ def markdown(run_name: str, metrics: pl.DataFrame, notes: Sequence[str]) -> str:
         "cost": "cost per 1,000",
     }
     lines += ["", "| " + " | ".join(headings.values()) + " |", "|" + "---|" * len(headings)]
-    lines += ["| " + " | ".join(escape_markdown(row[key]) for key in headings) + " |" for row in summary_table(metrics)]
+    lines += [
+        "| " + " | ".join(escape_markdown(row[key]) for key in headings) + " |" for row in summary_table(metrics) if row["rank"] == "main"
+    ]
     if notes:
         lines += ["", "## Notes", "", *(f"- {escape_markdown(note)}" for note in notes)]
     return "\n".join(lines) + "\n"
-
-
-def system_name(model: str | None, router: str | None, policy: str | None) -> str:
-    """How a system is called in tables and charts: "general", "kmeans-tfidf · argmax", "oracle"."""
-    if model is not None:
-        return model
-    if router in BASELINES:
-        return BASELINE_NAMES[router or ""]
-    return f"{router} · {policy}"
 
 
 def escape_markdown(text: str) -> str:
@@ -124,27 +114,10 @@ def escape_markdown(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]#!|~$])", r"\\\1", escape(" ".join(text.split()), quote=False))
 
 
-BASELINE_NAMES = {
-    "best-single": "best single model (router)",
-    "benchmark": "knows only the benchmark",
-    "subject": "knows only the subject",
-    "random": "random choice",
-    "hindsight-benchmark": "best model of each benchmark, in hindsight",
-    "oracle": "oracle",
-    "oracle-without-luck": "oracle, luck taken out",
-}
-KINDS = ["oracle", "oracle-without-luck", "router", "hindsight-benchmark", "subject", "benchmark", "best-single", "model", "random"]
-_VERDICT_WORD = {1: "beats", 0: "ties", -1: "loses"}
-
-
-def _kind(model: str | None, router: str | None) -> str:
-    if model is not None:
-        return "model"
-    return router if router in BASELINES else "router"
-
-
 def _policy(figures: Figures, router: str, policies: list[str]) -> str:
-    """The policy that a router is judged by: the most accurate on validation questions, else its first."""
+    """The policy that a router is judged by: the default router's own, else the most accurate on validation questions, else its first."""
+    if figures.default is not None and figures.default[0] == router and figures.default[1] in policies:
+        return figures.default[1]
 
     def accuracy(policy: str) -> float:
         found = figures.one("accuracy", split="validation", router=router, policy=policy)
@@ -205,6 +178,9 @@ def _headline(figures: Figures, routers: list[Verdict]) -> tuple[str, str]:
     named = {verdict.router: verdict for verdict in routers}
     chosen = named.get(figures.default[0]) if figures.default else None
     chosen = chosen or next((verdict for verdict in routers if verdict.value == 1), routers[0])
+    said = chosen.sentence
+    if (count := compared(figures)) > 1 and "% interval" in said:
+        said += f" The interval is corrected for the {count} pairs of router and policy that are compared."
     headroom = figures.one("gain", router="oracle")
     room = f" An oracle that always knew the right model would gain {points(headroom.value)}." if headroom else ""
     room = "" if headroom and headroom.value <= 0 else room
@@ -214,23 +190,23 @@ def _headline(figures: Figures, routers: list[Verdict]) -> tuple[str, str]:
         return "Cannot be told", chosen.sentence
     if chosen.value > 0:
         if _only_knows_the_benchmark(figures, chosen.router, chosen.policy):
-            return "Not yet", f"{chosen.sentence} {NOT_YET}{room}"
+            return "Not yet", f"{said} {NOT_YET}{room}"
         if model := _constant(figures, chosen.router, chosen.policy):
             alone = f"But it is a constant: it asks {model} whatever the question, which needs no router."
-            return "No", f"{chosen.sentence} {alone}{room}"
+            return "No", f"{said} {alone}{room}"
         hindsight = figures.one("gain_over_hindsight", router=chosen.router, policy=chosen.policy)
         if hindsight is not None and not (hindsight.ci_low is not None and hindsight.ci_low > 0):
             other = f"{_hindsight_best(figures)}, the best single model on the test questions themselves"
-            return "Not yet", f"{chosen.sentence} But it is not shown to beat {other} ({signed(hindsight.value)} points).{room}"
+            return "Not yet", f"{said} But it is not shown to beat {other} ({signed(hindsight.value)} points).{room}"
         if hindsight is not None and _hindsight_best(figures) != figures.best_single:
             other = f"{_hindsight_best(figures)}, the best single model in hindsight"
             room = f" Even over {other}, it gains {points(hindsight.value)} (95 % interval {between(hindsight)}).{room}"
-        return "Yes", f"Routing is worth it for this pool: {chosen.sentence}{_price(figures, chosen)}{room}"
+        return "Yes", f"Routing is worth it for this pool: {said}{_price(figures, chosen)}{room}"
     if headroom is not None and headroom.value <= 0:
         return "No", "No model is ever right where the best single model is wrong, so there is nothing to route for."
     if chosen.value < 0:
-        return "No", f"Routing makes this pool worse: {chosen.sentence}{_price(figures, chosen)}{room}"
-    return "Not shown", f"Routing has not been shown to be more accurate for this pool: {chosen.sentence}{_price(figures, chosen)}{room}"
+        return "No", f"Routing makes this pool worse: {said}{_price(figures, chosen)}{room}"
+    return "Not shown", f"Routing has not been shown to be more accurate for this pool: {said}{_price(figures, chosen)}{room}"
 
 
 def _nobody_knows(figures: Figures) -> str | None:
@@ -260,10 +236,14 @@ def _price(figures: Figures, verdict: Verdict) -> str:
 def _alarms(figures: Figures, chosen: list[tuple[str, str]]) -> list[str]:
     """What a reader has to know before believing the figures."""
     alarms = []
+    constants: dict[str, list[str]] = {}
     for router, policy in chosen:
         if model := _constant(figures, router, policy):
-            same = ", the best single model" if model == figures.best_single else ""
-            alarms.append(f"{router} with {policy} is a constant: it sends at least 98 % of the questions to {model}{same}.")
+            constants.setdefault(model, []).append(f"{router} with {policy}")
+    for model, names in constants.items():
+        same = ", the best single model" if model == figures.best_single else ""
+        what = "is a constant: it sends" if len(names) == 1 else "are constants: they send"
+        alarms.append(f"{', '.join(names)} {what} at least 98 % of the questions to {model}{same}.")
     gainers = [
         (router, policy) for router, policy in chosen if (gain := figures.one("gain", router=router, policy=policy)) and gain.value > 0
     ]

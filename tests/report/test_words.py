@@ -6,7 +6,8 @@ from planted_tables import Tables, decided_early, hand_tables, pool_tables, quer
 
 from tasks.evaluation.evaluate import evaluate
 from tasks.report.figures import between, dollars, percent, seconds, signed
-from tasks.report.words import NOT_YET, escape_markdown, markdown, summary_table, verdict_sentences
+from tasks.report.systems import summary_table
+from tasks.report.words import NOT_YET, escape_markdown, markdown, verdict_sentences
 
 
 def metrics_of(tables: Tables) -> pl.DataFrame:
