@@ -36,7 +36,7 @@ def write(tmp_path: Path):
 def test_ten_lines_do_something_sensible(write, tmp_path: Path) -> None:
     run = load_run(write(SHORT))
     assert (run.sampling.k, run.sampling.temperature, run.lake) == (10, 0.7, str(tmp_path / "lake"))
-    assert [router.name for router in run.routers] == ["kmeans-tfidf"]
+    assert [router.name for router in run.routers] == ["auto", "kmeans-tfidf"]
     assert [model.path for model in run.models] == ["google/gemma-7b", str(tmp_path / "b")]
 
 

@@ -18,7 +18,7 @@ null for all queries together. Metrics, one row each:
                        the single model that is best on these very queries), macro_gain, macro_gain_over_benchmark,
                        gap_closed (of the gap between best single model and oracle), certainty, verdict;
                        gain_corrected, gain_over_benchmark_corrected (intervals for all that are compared at once)
-    of a router        share (of queries, by model), constant, router_seconds, default (chosen on validation queries)
+    of a router        share (of queries, by model), constant, unknown, router_seconds, default (chosen on validation queries)
     of confidences     brier, calibration_error (also of each model and of each benchmark), classifier_upper_bound, f1, weighted_f1,
                        reliability_…, preference_auc (of each benchmark)
     of a frontier      frontier_cost_…, frontier_accuracy_…, frontier_area, frontier_luck, frontier_share, frontier_gain,
@@ -159,6 +159,7 @@ def _of_test_alone(sheet: Sheet, systems: Sequence[System], confidences: Mapping
         for name, *there in places:
             rows += [error | name | {"router": router} for error in calibration.calibration_error(*there)]
     rows += verdict.constants(systems)
+    rows += verdict.unknowns(systems)
     rows += verdict.best_single(systems, sheet.models)
     return rows + verdict.hindsight_best(hindsight(systems))
 

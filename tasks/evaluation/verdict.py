@@ -44,6 +44,18 @@ def constants(systems: Iterable[System]) -> list[Row]:
     return rows
 
 
+def unknowns(systems: Iterable[System]) -> list[Row]:
+    """Share of the queries sent to a model whose answer to them is not known: they are left out of the router's figures, which flatters it."""
+    rows = []
+    for system in systems:
+        if system.choice is not None:
+            sent = system.choice >= 0
+            rows.append(
+                row("unknown", float(np.isnan(system.accuracy[sent]).mean()), int(sent.sum()), router=system.router, policy=system.policy)
+            )
+    return rows
+
+
 def best_single(systems: Sequence[System], models: Sequence[str]) -> list[Row]:
     """The best single model, chosen on training queries: what the router "best-single" answers with."""
     for system in systems:

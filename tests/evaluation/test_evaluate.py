@@ -288,3 +288,12 @@ def test_labels_of_the_test_split_change_test_figures_only() -> None:
     chosen = (pl.col("split") != "test") | pl.col("metric").is_in(["default", "best_single", "constant", "share"])
     assert not before.equals(after)
     assert before.filter(chosen).equals(after.filter(chosen))
+
+
+def test_queries_sent_to_a_model_that_was_not_asked_them_are_counted() -> None:
+    rates, chosen = complementary()
+    rates["fox"][:15] = [None] * 15
+    metrics = figures(hand_tables(rates, {("perfect", "argmax"): chosen}))
+    sent = sum(model == "fox" for model in chosen[:15])
+    assert one(metrics, "unknown", router="perfect", policy="argmax")["value"] == pytest.approx(sent / 60)
+    assert 0 < sent < 15
