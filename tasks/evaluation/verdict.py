@@ -45,7 +45,7 @@ def constants(systems: Iterable[System]) -> list[Row]:
 
 
 def unknowns(systems: Iterable[System]) -> list[Row]:
-    """Share of the queries sent to a model whose answer to them is not known: they are left out of the router's figures, which flatters it."""
+    """Share of queries sent to a model whose answer is not known: they are left out of the figures, which flatters the router."""
     rows = []
     for system in systems:
         if system.choice is not None:
