@@ -74,6 +74,7 @@ def frontier_chart(figures: Figures, unit: str) -> Chart | None:
             .encode(x=x, y=y, text="name:N")
         )
 
+    labelled = _apart(models, end * of_unit.scale)
     layers = [
         line([row for row in data if row["router"] != "oracle"], []),
         line([row for row in data if row["router"] == "oracle"], [5, 4]),
@@ -83,8 +84,8 @@ def frontier_chart(figures: Figures, unit: str) -> Chart | None:
         alt.Chart(alt.Data(values=models))
         .mark_point(filled=True, size=80, opacity=0.9, color=KIND_COLOURS["best single model"])
         .encode(x=x, y=y, tooltip=tooltip),
-        label([point for point in models if point["cost"] < 0.7 * end * of_unit.scale], "left"),
-        label([point for point in models if point["cost"] >= 0.7 * end * of_unit.scale], "right"),
+        label([point for point in labelled if point["cost"] < 0.7 * end * of_unit.scale], "left"),
+        label([point for point in labelled if point["cost"] >= 0.7 * end * of_unit.scale], "right"),
     ]
     text = "Each line: the best accuracy that a router’s confidences reach for a mean cost; up and to the left is better. "
     text += "Points are single models, circles a router’s policies."
@@ -158,6 +159,16 @@ def _points(figures: Figures, unit: Unit) -> list[dict[str, Any]]:
         if cost is not None:
             found.append({"name": row.model, "cost": cost.value * unit.scale, "accuracy": 100 * row.value})
     return sorted(found, key=lambda point: str(point["name"]))
+
+
+def _apart(models: list[dict[str, Any]], width: float) -> list[dict[str, Any]]:
+    """Those whose labels fit beside each other, the most accurate first; a pointer over a point tells the others' names."""
+    found: list[dict[str, Any]] = []
+    for point in sorted(models, key=lambda point: -point["accuracy"]):
+        near = (other for other in found if abs(other["cost"] - point["cost"]) < 0.3 * width)
+        if all(other["accuracy"] - point["accuracy"] > 2.5 for other in near):
+            found.append(point)
+    return found
 
 
 def _policies(figures: Figures, unit: Unit, routers: list[str]) -> list[dict[str, Any]]:

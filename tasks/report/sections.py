@@ -62,7 +62,10 @@ def gains_by_benchmark(figures: Figures) -> dict[str, Any] | None:
 def preferences(figures: Figures) -> dict[str, Any] | None:
     """Of each router and benchmark, how well it tells which of the two best models is right; None where nothing tells that."""
     known = {(row.router, row.benchmark): row for row in figures.all("preference_auc")}
-    names = sorted({benchmark for _, benchmark in known if benchmark})
+    counts: dict[str, int] = {}  # questions that tell
+    for row in known.values():
+        counts[row.benchmark or ""] = max(counts.get(row.benchmark or "", 0), row.n or 0)
+    names = sorted(counts)
     rows = []
     for router, _ in figures.routers:
         cells = [known.get((router, benchmark)) for benchmark in names]
@@ -70,13 +73,10 @@ def preferences(figures: Figures) -> dict[str, Any] | None:
             rows.append(
                 {
                     "name": router,
-                    "cells": [
-                        (f"{cell.value:.2f}", _of_one(cell), _side(cell, 0.5), f"{cell.n:,}") if cell else ("–", "", "", "")
-                        for cell in cells
-                    ],
+                    "cells": [(f"{cell.value:.2f}", _of_one(cell), _side(cell, 0.5)) if cell else ("–", "", "") for cell in cells],
                 }
             )
-    return {"names": names, "rows": rows} if rows else None
+    return {"names": [(name, counts[name]) for name in names], "rows": rows} if rows else None
 
 
 def reliabilities(figures: Figures, router: str) -> list[dict[str, Any]]:

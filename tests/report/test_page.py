@@ -34,9 +34,11 @@ def evil_tables() -> Tables:
     ).with_columns(question=pl.lit(EVIL), gold=pl.lit(EVIL))
     first = [float(number % 3 != 0) for number in range(180)]
     chosen: list[str | None] = [EVIL if value else "owl" for value in first]
-    return hand_tables(
+    tables = hand_tables(
         {EVIL: [*first], "owl": [1 - value for value in first]}, {(EVIL, EVIL): chosen, (EVIL, "argmax"): chosen}, queries=queries
     )
+    cost = pl.when(pl.col("model") == EVIL).then(0.002).otherwise(0.001)
+    return Tables(tables.queries, tables.votes.with_columns(cost_usd=cost), tables.scores.with_columns(cost=cost), tables.routes)
 
 
 class Reader(HTMLParser):

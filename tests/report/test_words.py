@@ -215,3 +215,51 @@ def test_markdown_shows_names_as_they_are() -> None:
 )
 def test_figures_are_written_as_people_read_them(written: str, expected: str) -> None:
     assert written == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(None, None), (1, "the first look"), (2, "the 2nd look"), (11, "the 11th look"), (23, "23rd"), (101, "101st")]
+)
+def test_looks_at_the_test_questions_are_counted_and_from_the_second_on_it_is_said_why(count: int | None, said: str | None) -> None:
+    rates, chosen, queries = halves()
+    tables = hand_tables(rates, {("r", "argmax"): chosen}, queries=queries)
+    metrics = evaluate(tables.queries, tables.votes, tables.scores, tables.routes, {}, 100, 0, looks=count)
+    told = verdict_sentences(metrics).looks
+    assert (told is None) == (said is None)
+    assert said is None or (told is not None and said in told)
+    assert ("better than it will be on new questions" in (told or "")) == (count is not None and count > 1)
+    assert told is None or told in markdown("demo", metrics, [])
+
+
+def test_an_interval_is_said_to_be_corrected_where_several_routers_are_compared() -> None:
+    rates, chosen, queries = halves(480)
+    one = verdict_sentences(metrics_of(hand_tables(rates, {("r", "argmax"): chosen}, queries=queries)))
+    both = verdict_sentences(metrics_of(hand_tables(rates, {("r", "argmax"): chosen, ("s", "argmax"): ["fox"] * 480}, queries=queries)))
+    assert "corrected" not in one.headline
+    assert "The interval is corrected for the 2 pairs of router and policy that are compared." in both.headline
+
+
+def test_the_default_router_is_judged_by_the_policy_that_is_its_default() -> None:
+    rates, chosen, queries = halves()
+    wrong: list[str | None] = ["owl" if model == "fox" else "fox" for model in chosen]
+    tables = hand_tables(rates, {("auto", "argmax"): wrong, ("auto", "random"): chosen}, queries=queries)
+    assert [verdict.policy for verdict in verdict_sentences(metrics_of(tables)).routers] == ["argmax"]
+
+
+def test_of_many_policies_each_routers_leading_one_is_in_the_main_table() -> None:
+    rates, chosen, queries = halves()
+    policies = {(router, policy): chosen for router in ("r", "s") for policy in ("argmax", "budget", "random")}
+    metrics = metrics_of(hand_tables(rates, policies, queries=queries))
+    table = summary_table(metrics)
+    assert {row["system"] for row in table if row["rank"] == "more"} == {
+        f"{router} · {policy}" for router in "rs" for policy in ("budget", "random")
+    }
+    shown = markdown("demo", metrics, [])
+    assert "r · argmax" in shown and "r · budget" not in shown
+
+
+def test_constants_of_the_same_model_are_one_alarm() -> None:
+    rates, _, queries = halves()
+    tables = hand_tables(rates, {("r", "argmax"): ["fox"] * 240, ("s", "argmax"): ["fox"] * 240}, queries=queries)
+    alarms = [alarm for alarm in verdict_sentences(metrics_of(tables)).alarms if "constant" in alarm]
+    assert alarms == ["r with argmax, s with argmax are constants: they send at least 98 % of the questions to fox, the best single model."]
