@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 VLLM := .venv-vllm
 READERS := .venv-readers
 
-.PHONY: demo test test-slow test-vllm check bench bench-vllm bench-readers s3 operate world clean
+.PHONY: demo test test-slow test-vllm check bench bench-vllm bench-readers bench-routing s3 operate world clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -46,6 +46,11 @@ bench-readers: $(VENV)/.installed-dev $(READERS)/.installed
 	$(READERS)/bin/python tests/benchmarks/readers.py
 	$(READERS)/bin/python tests/benchmarks/reading.py
 	$(BIN)/python tests/benchmarks/memory.py
+
+# How quick routers are; with OUTCOMES=FILE.parquet on its queries, and how good by cross-validation, which takes half an hour.
+bench-routing: $(VENV)/.installed-dev
+	$(BIN)/python tests/benchmarks/routing_speed.py $(OUTCOMES)
+	$(if $(OUTCOMES),$(BIN)/python tests/benchmarks/routing_quality.py $(OUTCOMES))
 
 # Ctrl-C ends it; what it prints tells a shell where it is.
 s3: $(VENV)/.installed-dev
