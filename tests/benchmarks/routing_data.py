@@ -43,7 +43,7 @@ def section(kind: str, encoder: str) -> Router:
 
     Fine-tuned is the tiny encoder that comes with the package, as in `infra/runs/routerdc.toml`.
     """
-    settings = KINDS[kind] if kind in KINDS else None
+    settings = KINDS.get(kind)
     if settings is None:
         raise SystemExit(f"no router {kind!r}; there are {', '.join(KINDS)}")
     if issubclass(settings, VectorSettings):

@@ -36,7 +36,18 @@ from tasks.routers.settings import NoSettings
 FOLDS = 5
 DRAWS = 2000
 TOLD = ("benchmark", "subject")  # routers that are told these, and what they are told
-ROUTERS = ("domains", "linear", "knn", "cluster-and-rank", "latent", "pairwise", "kmeans-tfidf", "kmeans-encoder", "stacking")
+ROUTERS = (
+    "domains",
+    "linear",
+    "knn",
+    "cluster-and-rank",
+    "latent",
+    "dual-contrastive",
+    "pairwise",
+    "kmeans-tfidf",
+    "kmeans-encoder",
+    "stacking",
+)
 
 
 class Study:
@@ -98,7 +109,11 @@ class Study:
 
     def bounds(self) -> dict[str, np.ndarray]:
         labels = self.examples.labels
-        return {"random": np.nanmean(labels, axis=1), "best of each benchmark, in hindsight": self._hindsight(), "oracle": np.nanmax(labels, 1)}
+        return {
+            "random": np.nanmean(labels, axis=1),
+            "best of each benchmark, in hindsight": self._hindsight(),
+            "oracle": np.nanmax(labels, 1),
+        }
 
 
 def main(file: str, kinds: list[str], seeds: int, encoder: str) -> None:
@@ -178,7 +193,7 @@ def _duels(study: Study, train: np.ndarray, test: np.ndarray):
 
 def _pairs(study: Study, seeds: int) -> tuple[dict[str, float], dict[str, float]]:
     """How many queries there are to tell apart in a seed's folds, and 1.96 standard errors of the AUC of a guess (Mann and Whitney)."""
-    counts, variances, weights = ({name: 0.0 for name in study.names} for _ in range(3))
+    counts, variances, weights = (dict.fromkeys(study.names, 0.0) for _ in range(3))
     for seed in range(seeds):
         folds = study.folds(seed)
         for fold in range(FOLDS):
