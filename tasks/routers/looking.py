@@ -5,9 +5,11 @@ ends without an answer is a sign of a question that is hard, perhaps for the oth
 its text does not hold (FrugalGPT, arXiv 2305.05176, looks at answers likewise). It is paid for: `routes` say what was spent on looking.
 
 What the text tells is the business of `domains.py`. Per model a logistic regression says how much its log-odds move with what is seen
-(the share of samples that can be read, their agreement, length, being cut off). It is learned from confidences on training queries left
-out (5 folds), as those on queries that `domains` was trained on are too sure, and its penalty is chosen by the same folds. If it does not
-surely say better what is right than the text alone, nothing is moved. Nor is it for a query that comes without samples.
+(the share of samples that can be read, their agreement, length, being cut off), and with the products of these and the log-odds: an
+answer of 30 tokens is long for one kind of question and short for another. It is learned from confidences on training queries left out
+(5 folds), as those on queries that `domains` was trained on are too sure, and its penalty is chosen by the same folds. If it does not
+surely say better what is right than the text alone, nothing is moved. Nor is it for a query that comes without samples. What the
+answers say is not read, only whether they agree.
 
 Example: from the text a is believed right with 0.60, b with 0.70. The samples of a agree: the log-odds move by +1.2 and +0.1, the
 confidences are sigmoid(0.41 + 1.2) = 0.83 and sigmoid(0.85 + 0.1) = 0.72, and a it is.
@@ -30,13 +32,13 @@ from tasks.routers import Router, make_router
 from tasks.routers.calibration import Calibrated
 from tasks.routers.examples import in_order
 from tasks.routers.leaving import Remaining
-from tasks.routers.looks import FEATURES, Floats, features, looked_at
+from tasks.routers.looks import Floats, features, looked_at
 from tasks.routers.out_of_fold import FOLDS, Member, fold_of, out_of_fold
 from tasks.routers.regression import log_odds, logistic, sigmoid
 from tasks.routers.settings import LookingSettings
 
 BASE = "domains"
-PENALTIES = (1.0, 10.0, 100.0, 1000.0)  # of coefficients, features having a variance of 1
+PENALTIES = (10.0, 100.0, 1000.0)  # of coefficients, features having a variance of 1
 
 
 class Looking:
@@ -47,6 +49,7 @@ class Looking:
         self.seed = seed
         self.models: tuple[str, ...] = ()
         self.looks_at = settings.model if isinstance(settings, LookingSettings) else ""
+        self.columns_: list[int] = []  # models of which something is learned
         self.arrays_: dict[str, Floats] = {}
 
     def fit(self, train: Examples, validation: Examples) -> Self:
@@ -63,41 +66,35 @@ class Looking:
         return self
 
     def _learn(self, train: Examples) -> dict[str, Floats]:
-        """Means and scales of what is seen, and by how much it moves the log-odds of each model."""
-        count, width = len(self.models), len(FEATURES)
-        nothing = {"mean": np.zeros(width), "scale": np.zeros(width), "moves": np.zeros((width, count)), "always": np.zeros(count)}
+        """How what is seen moves the log-odds of the models in `columns_`; nothing if it surely tells nothing."""
         rows = np.flatnonzero(looked_at(train.queries, self.looks_at) > 0)
-        columns = np.flatnonzero((~np.isnan(train.labels[rows])).sum(axis=0) >= 2 * FOLDS)
-        if not len(columns):
-            return nothing
-        seen, labels = features(train.queries[rows], self.looks_at), train.labels[rows][:, columns].astype(np.float64)
-        known = ~np.isnan(seen)
-        mean = np.where(known, seen, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        spread = np.sqrt(np.where(known, np.square(seen - mean), 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
-        nothing |= {"mean": mean, "scale": np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0)}
-        believed = np.asarray(log_odds(out_of_fold(self.base_, train)[rows][:, columns]), dtype=np.float64)
+        self.columns_ = np.flatnonzero((~np.isnan(train.labels[rows])).sum(axis=0) >= 2 * FOLDS).tolist()
+        if not self.columns_:
+            return {}
+        labels = train.labels[rows][:, self.columns_].astype(np.float64)
+        believed = np.asarray(log_odds(out_of_fold(self.base_, train)[rows][:, self.columns_].astype(np.float64)), dtype=np.float64)
+        seen = features(train.queries[rows], self.looks_at)
+        scales = _scales("seen", seen) | _scales("believed", believed)
         with threadpool_limits(1):  # how many cores there are must not decide the order of a sum
-            found = _fit(_standard(seen, nothing), labels, believed, fold_of(train)[rows])
-        if found is None:
-            return nothing
-        moves, always = nothing["moves"].copy(), nothing["always"].copy()
-        moves[:, columns], always[columns] = found
-        return nothing | {"moves": moves, "always": always}
+            learned = _fit(_terms(seen, believed, scales), labels, believed, fold_of(train)[rows])
+        return {} if learned is None else scales | learned
 
     def confidences(self, queries: pl.DataFrame) -> npt.NDArray[np.float32]:
         confidences = self.base_.router.confidences(queries)
         rows = np.flatnonzero(looked_at(queries, self.looks_at) > 0)
-        columns = np.flatnonzero((self.arrays_["moves"] != 0).any(axis=0))
-        if len(rows) and len(columns):
-            standard = _standard(features(queries[rows], self.looks_at), self.arrays_)
-            # Products of few numbers one by one: of a query alone they are the same to the last bit as of many.
-            moved = self.arrays_["always"] + (standard[:, :, None] * self.arrays_["moves"]).sum(axis=1)
-            cells = np.ix_(rows, columns)
-            confidences[cells] = sigmoid(log_odds(confidences[cells].astype(np.float64)) + moved[:, columns])
+        if len(rows) and self.arrays_:
+            cells = np.ix_(rows, np.array(self.columns_))
+            believed = np.asarray(log_odds(confidences[cells].astype(np.float64)), dtype=np.float64)
+            moved = believed + self.arrays_["always"]
+            terms = _terms(features(queries[rows], self.looks_at), believed, self.arrays_)
+            # One after the other: of a query alone the sum is the same to the last bit as of many.
+            for term, moves in zip(terms.T, self.arrays_["moves"], strict=True):
+                moved += term[:, None] * moves
+            confidences[cells] = sigmoid(moved)
         return confidences
 
     def save(self) -> dict[str, bytes]:
-        state = {"models": self.models, "looks_at": self.looks_at}
+        state = {"models": self.models, "looks_at": self.looks_at, "columns": self.columns_}
         arrays = safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in self.arrays_.items()})
         return self.base_.save(BASE) | {"router.json": json.dumps(state).encode(), "arrays.safetensors": arrays}
 
@@ -106,6 +103,7 @@ class Looking:
         state = json.loads(files["router.json"])
         router = cls(Settings(), 0)
         router.models, router.looks_at = tuple(state["models"]), state["looks_at"]
+        router.columns_ = state["columns"]
         router.arrays_ = safetensors.numpy.load(files["arrays.safetensors"])
         router.base_ = Member.load(BASE, files, BASE)
         return router
@@ -118,36 +116,46 @@ def model_looked_at(router: Router) -> str | None:
     return router.looks_at if isinstance(router, Looking) else None
 
 
-def _standard(seen: Floats, arrays: dict[str, Floats]) -> Floats:
-    """With mean 0 and variance 1; what is not known counts as the mean."""
-    return np.nan_to_num((seen - arrays["mean"]) * arrays["scale"])
+def _scales(name: str, values: Floats) -> dict[str, Floats]:
+    """Mean and 1 / standard deviation of each column, where they are known; 0 for a column that is always the same."""
+    known = ~np.isnan(values)
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, values, 0).sum(axis=0) / count
+    spread = np.sqrt(np.where(known, np.square(values - mean), 0).sum(axis=0) / count)
+    return {f"{name}_mean": mean, f"{name}_scale": np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0)}
 
 
-def _fit(seen: Floats, labels: Floats, believed: Floats, folds: npt.NDArray[np.int64]) -> tuple[Floats, Floats] | None:
-    """Coefficients, (features, models), and intercepts, (models,), by the best penalty on queries left out; None if nothing is better.
+def _terms(seen: Floats, believed: Floats, scales: dict[str, Floats]) -> Floats:
+    """What is seen, and its products with what is believed of each model, (queries, features x (1 + models)); 0 where it is not known."""
+    seen = np.nan_to_num((seen - scales["seen_mean"]) * scales["seen_scale"])
+    believed = (believed - scales["believed_mean"]) * scales["believed_scale"]
+    return np.hstack([seen, (seen[:, :, None] * believed[:, None, :]).reshape(len(seen), -1)])
 
-    "Better" is surely so: the decrease of the loss is more than a standard error, as Breiman's rule for trees has it.
+
+def _fit(terms: Floats, labels: Floats, believed: Floats, folds: npt.NDArray[np.int64]) -> dict[str, Floats] | None:
+    """Coefficients `moves`, (terms, models), and intercepts `always`, (models,), by the penalty that is best on queries left out.
+
+    None if none is surely better than nothing: if the loss decreases by no more than a standard error (the rule of Breiman et al., CART).
     """
-    without = _loss(labels, believed)
     losses = []
     for penalty in PENALTIES:
         moved = believed.copy()
         for fold in range(FOLDS):
             inside, outside = folds == fold, folds != fold
             if inside.any() and (~np.isnan(labels[outside])).any(axis=0).all():
-                coefficients, intercepts = _regression(seen[outside], labels[outside], believed[outside], penalty)
-                moved[inside] += seen[inside] @ coefficients + intercepts
+                learned = _regression(terms[outside], labels[outside], believed[outside], penalty)
+                moved[inside] += terms[inside] @ learned["moves"] + learned["always"]
         losses.append(_loss(labels, moved))
     best = int(np.argmin([loss.mean() for loss in losses]))
-    gains = without - losses[best]
+    gains = _loss(labels, believed) - losses[best]
     if gains.mean() <= gains.std() / np.sqrt(len(gains)):
         return None
-    return _regression(seen, labels, believed, PENALTIES[best])
+    return _regression(terms, labels, believed, PENALTIES[best])
 
 
-def _regression(seen: Floats, labels: Floats, believed: Floats, penalty: float) -> tuple[Floats, Floats]:
-    coefficients, intercepts = logistic(seen, labels, np.ones(len(seen)), penalty, penalty, believed)
-    return coefficients.astype(np.float64), intercepts.astype(np.float64)
+def _regression(terms: Floats, labels: Floats, believed: Floats, penalty: float) -> dict[str, Floats]:
+    moves, always = logistic(terms, labels, np.ones(len(terms)), penalty, penalty, believed)
+    return {"moves": moves.astype(np.float64), "always": always.astype(np.float64)}
 
 
 def _loss(labels: Floats, believed: Floats) -> Floats:
