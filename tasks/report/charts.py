@@ -130,7 +130,9 @@ def _reliability(figures: Figures) -> Chart | None:
         .encode(x="confidence:Q", y="right:Q")
     )
     chart = alt.layer(diagonal, base.mark_line(strokeWidth=2), base.mark_point(filled=True, size=50, opacity=1))
-    errors = sorted((row.value, row.router or "") for row in figures.pooled("calibration_error") if row.router in shown)
+    errors = sorted(
+        (row.value, row.router or "") for row in figures.pooled("calibration_error") if row.model is None and row.router in shown
+    )
     text = "Points above the dashed line: more often right than the router thought; below: less often. "
     text += "Mean distance from the line: " + ", ".join(f"{router} {percent(value)}" for value, router in errors) + "."
     text += _drawn_of(figures)

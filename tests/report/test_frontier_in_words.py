@@ -10,6 +10,7 @@ from planted_tables import Tables, hand_tables, pool_tables, query_rows
 
 from tasks.evaluation.evaluate import evaluate
 from tasks.lake.tables import METRICS
+from tasks.report.charts import charts
 from tasks.report.figures import Figures
 from tasks.report.frontier import frontier_chart, frontier_table
 from tasks.report.page import render
@@ -121,3 +122,10 @@ def test_confidences_are_told_by_benchmark_and_by_model() -> None:
     found = [(row["kind"], row["name"]) for row in reliabilities(figures, "kmeans-tfidf")]
     models = ["abacus", "general", "ledger", "scholar", "small"]
     assert found == [("benchmark", "facts"), ("benchmark", "stories"), *(("model", model) for model in models)]
+
+
+def test_each_router_has_one_distance_from_its_confidences_in_the_text_of_their_chart() -> None:
+    tables = pool_tables(12)
+    figures = Figures(evaluate(tables.queries, tables.votes, tables.scores, tables.routes, {}, 100, 0))
+    text = charts(figures, "usd")["reliability"].text
+    assert [text.count(f"{router} ") for router in ("kmeans-tfidf", "roberta-multi-label")] == [1, 1]
