@@ -92,14 +92,14 @@ class Domains(OnVectors):
         return familiar
 
     def _local(self, vectors: npt.NDArray[np.float32]) -> Floats:
-        """Mean rewards of the nearest training queries and of as many that are like all benchmarks, (queries, models)."""
+        """Mean rewards of the nearest training queries and of some that are like all benchmarks, (queries, models)."""
+        labels = self.arrays_["labels"]
         similar = vectors @ self.arrays_["vectors"].T
-        count = min(NEIGHBOURS, similar.shape[1])
-        nearest = np.sort(np.argpartition(-similar, count - 1, axis=1)[:, :count], axis=1)
-        rewards = self.arrays_["labels"][nearest]
-        known = ~np.isnan(rewards)
-        sums = np.where(known, rewards, 0).sum(axis=1) + PSEUDO * self.arrays_["overall"]
-        result: Floats = sums / (known.sum(axis=1) + PSEUDO)
+        farthest = max(similar.shape[1] - NEIGHBOURS, 0)
+        # Those as near as the hundredth count too: of equal ones none comes first.
+        nearest = (similar >= np.partition(similar, farthest, axis=1)[:, [farthest]]).astype(np.float32)
+        sums = nearest @ np.nan_to_num(labels) + PSEUDO * self.arrays_["overall"]
+        result: Floats = sums / (nearest @ (~np.isnan(labels)).astype(np.float32) + PSEUDO)
         return result
 
 
