@@ -659,7 +659,7 @@ def report(run: RunFile, tables: dict[str, list[str]], notes: list[str]) -> str:
         recipes = [
             f"{model.name} {recipe.id}" for model in run.models for recipe in recipes_of(model, templates_of(run, model), run.sampling)
         ]
-        page = render(run.name, queries, votes, scores, routes, metrics, notes, settings_of(run, recipes))
+        page = render(run.name, queries, votes, scores, routes, metrics, notes, settings_of(run, recipes), run.cost.unit)
         lake.write("report.html", page.encode() + b"\n" + mark)
     create_markdown_artifact(markdown(run.name, metrics, notes), key="verdict", description=f"Is routing worth it for {run.name}?")
     return lake.location("report.html")

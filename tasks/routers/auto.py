@@ -3,14 +3,16 @@
 Routers are tried from the simplest to the most complicated, by cross-validation inside the training split: each is asked about
 training queries that it was not trained on, and earns what the model earns that it is surest of. It starts with the best single
 model. A router takes the place of the one before only if it earns more on the same queries by more than luck explains: the difference
-has to be above zero by as many standard errors as leave 5 % for luck in all comparisons together (Bonferroni). So with
-labels that are noise it stays with the best single model, and among routers that are equally good with the simplest.
+has to be above zero by as many standard errors as leave 5 % for luck in all comparisons together (Bonferroni). Or if it earns as
+much, give or take a standard error, and its confidences are nearer to the rewards by more than luck explains: where one model is the
+best at everything, that is what policies need that weigh cost. So with labels that are noise it stays with the best single model, and
+among routers that are equally good with the simplest.
 
 How much the chosen router gains is judged by choices that were made without the queries it is judged on (nested cross-validation; Varma
 and Simon 2006): for each fold a router is chosen by the other folds, and earns on this one.
 
 Example: on 5,000 queries left out the best single model earns 0.540, `domains` 0.604, `linear` 0.605. The difference of 0.064 has a
-standard error of 0.005, and three comparisons ask for 2.1 of them: `domains` it is. `linear` is 0.001 better, with an error of 0.003.
+standard error of 0.005, and six comparisons ask for 2.4 of them: `domains` it is. `linear` is 0.001 better, with an error of 0.003.
 """
 
 import json
@@ -58,12 +60,13 @@ class Auto:
         candidates = [Member(SIMPLEST, make_router(simplest, self.seed), simplest, self.seed), *members(self.settings, self.seed)]
         confidences = [out_of_fold(member, train) for member in candidates]
         earned = np.column_stack([_earned(one, train.labels) for one in confidences])
-        chosen = choose(earned)
+        errors = np.column_stack([_squared_errors(one, train.labels) for one in confidences])
+        chosen = choose(earned, errors)
         folds = fold_of(train)
         nested = np.full(len(earned), np.nan)
         for fold in range(FOLDS):
             inside = folds == fold
-            nested[inside] = earned[inside, choose(earned[~inside])] if (~inside).any() else earned[inside, 0]
+            nested[inside] = earned[inside, choose(earned[~inside], errors[~inside])]
         self.chosen_ = candidates[chosen]
         self.chosen_.router.fit(train, validation)
         self.notes = [_note(candidates[chosen].kind, [member.kind for member in candidates], nested - earned[:, 0])]
@@ -87,18 +90,20 @@ class Auto:
         return router
 
 
-def choose(earned: Floats) -> int:
-    """The column of the router to take: the last one, from the left, that earned more than the one taken before by more than luck.
+def choose(earned: Floats, errors: Floats) -> int:
+    """The column of the router to take: from the left, each that earned more, or was as good and nearer the truth, than the one before.
 
     Args:
         earned: float64 (queries, routers), what each earned on queries left out, simplest first; NaN where that is not known.
+        errors: float64 (queries, routers), mean squared error of its confidences on them; NaN where that is not known.
     """
-    comparisons = max(earned.shape[1] - 1, 1)
+    comparisons = 2 * max(earned.shape[1] - 1, 1)
     needed = NormalDist().inv_cdf(1 - LUCK / comparisons)
     taken = 0
     for column in range(1, earned.shape[1]):
         gain, error = _gain(earned[:, column] - earned[:, taken])
-        if gain > needed * error:
+        nearer, error_of_nearer = _gain(errors[:, taken] - errors[:, column])
+        if gain > needed * error or (gain >= -error and nearer > needed * error_of_nearer):
             taken = column
     return taken
 
@@ -120,12 +125,24 @@ def _earned(confidences: npt.NDArray[np.float32], labels: npt.NDArray[np.float32
     return earned
 
 
+def _squared_errors(confidences: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]) -> Floats:
+    """Mean squared error over the models that are known, (queries,), NaN where none is."""
+    known = ~np.isnan(labels)
+    with np.errstate(invalid="ignore"):
+        errors: Floats = np.where(known, np.square(confidences - labels), 0).sum(axis=1, dtype=np.float64) / known.sum(axis=1)
+    return errors
+
+
 def _note(chosen: str, candidates: Sequence[str], gains: Floats) -> str:
     """One sentence for people: what was chosen among what, and what choosing so gains."""
     among = ", ".join(candidates)
     gain, error = _gain(gains)
-    if chosen == SIMPLEST or not np.isfinite(error):
-        return f"auto chose {chosen} among {among}: no router earned more on training queries left out by more than luck explains"
+    if chosen == SIMPLEST:
+        return f"auto chose {chosen} among {among}: no other router was better on training queries left out by more than luck explains"
+    if not np.isfinite(error):
+        return (
+            f"auto chose {chosen} among {among}: it chooses as the best single model does, but its confidences are nearer to what is right"
+        )
     low, high = gain - 1.96 * error, gain + 1.96 * error
     certainty = NormalDist().cdf(gain / error) if error else 1.0
     return (
