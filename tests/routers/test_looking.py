@@ -205,7 +205,7 @@ def test_a_frontier_counts_what_was_spent_before_each_model_was_chosen():
     assert found.cost[:, 0].tolist() == [13, 13, 3, 3] and found.cost[:, -1].tolist() == [1, 1, 1, 1]
 
 
-def generations(random, count=120):
+def generations(random, count=320):
     """Two models that are sampled three times on each query; the small one's answers agree where they are right."""
     rows = []
     for number in range(count):
@@ -236,7 +236,7 @@ def test_a_run_looks_pays_and_says_where_it_cannot_look(tmp_path, capsys):
     refresh(RunFile.model_validate(content))
     lake = Lake(str(tmp_path / "lake"))
     seen = read_table(lake, EVIDENCE)
-    assert seen.height == 120 and set(seen["looks"]) == {2} and set(seen["tokens"]) == {5.0}
+    assert seen.height == 320 and set(seen["looks"]) == {2} and set(seen["tokens"]) == {5.0}
     routes = read_table(lake, ROUTES).filter(router="looking")
     assert set(routes["model"]) == set(MODELS)
     assert routes["spent_tokens"].to_list() == [5.0 if model == "small" else 10.0 for model in routes["model"]]
