@@ -96,8 +96,9 @@ class Domains(OnVectors):
         labels = self.arrays_["labels"]
         similar = vectors @ self.arrays_["vectors"].T
         farthest = max(similar.shape[1] - NEIGHBOURS, 0)
-        # Those as near as the hundredth count too: of equal ones none comes first.
-        nearest = (similar >= np.partition(similar, farthest, axis=1)[:, [farthest]]).astype(np.float32)
+        # Those as near as the hundredth count too: of equal ones none comes first. What has nothing in common is no neighbour.
+        least = np.partition(similar, farthest, axis=1)[:, [farthest]]
+        nearest = ((similar >= least) & (similar > 0)).astype(np.float32)
         sums = nearest @ np.nan_to_num(labels) + PSEUDO * self.arrays_["overall"]
         result: Floats = sums / (nearest @ (~np.isnan(labels)).astype(np.float32) + PSEUDO)
         return result

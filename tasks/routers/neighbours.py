@@ -89,9 +89,10 @@ def _totals(nearest: npt.NDArray[np.int64], values: Floats) -> tuple[Floats, Flo
     filled = np.where(known, values, 0)
     sums = np.zeros((len(nearest), values.shape[1]), dtype=values.dtype)
     sizes = np.zeros_like(sums)
-    for rank in range(nearest.shape[1]):
-        sums += filled[nearest[:, rank]]
-        sizes += known[nearest[:, rank]]
+    for start in range(0, len(nearest), CHUNK):
+        rows = nearest[start : start + CHUNK]
+        filled[rows].sum(axis=1, out=sums[start : start + CHUNK])
+        known[rows].sum(axis=1, out=sizes[start : start + CHUNK])
     return sums, sizes
 
 
@@ -110,8 +111,8 @@ def _nearest(vectors: Floats, trained: Floats, count: int, own: int | None = Non
     if own is not None:
         similar[np.arange(len(vectors)), own + np.arange(len(vectors))] = -np.inf
     first = similar.shape[1] - count
-    found = np.argpartition(similar, min(first, similar.shape[1] - 1), axis=1)[:, first:]
-    order = np.lexsort((found, -np.take_along_axis(similar, found, axis=1)), axis=1)
+    found = np.sort(np.argpartition(similar, min(first, similar.shape[1] - 1), axis=1)[:, first:], axis=1)
+    order = np.argsort(-np.take_along_axis(similar, found, axis=1), axis=1, kind="stable")
     return np.take_along_axis(found, order, axis=1)
 
 
