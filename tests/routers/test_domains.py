@@ -99,7 +99,7 @@ def test_the_farther_a_text_is_the_nearer_to_the_prior_is_what_it_gets():
 @pytest.mark.parametrize("left_out", sorted(WORDS))
 def test_on_a_benchmark_that_was_left_out_it_loses_nothing_to_the_best_single_model(left_out):
     """Which shares half of its words with the others, so that there is something to be misled by."""
-    shared = {name: own[:4] + ["what", "which", "then", "given"] for name, own in WORDS.items()}
+    shared = {name: [*own[:4], "what", "which", "then", "given"] for name, own in WORDS.items()}
     everything = benchmarks(900, words=shared)
     inside = (everything.queries["benchmark"] != left_out).to_numpy()
     train = Examples(everything.queries.filter(inside), everything.labels[inside], MODELS)
