@@ -89,7 +89,7 @@ def examples(queries: pl.DataFrame, votes: pl.DataFrame, split: str) -> Examples
 def score_rows(
     query_ids: pl.Series, router: str, models: Sequence[str], confidences: npt.NDArray[np.float32], costs: npt.NDArray[np.float64]
 ) -> pl.DataFrame:
-    """`confidences`, float32 (queries, models), and expected `costs`, float64 of that shape, NaN if unknown, as rows of the table `scores`."""
+    """Confidences, float32 (queries, models), and expected `costs`, float64, NaN if not known, as rows of the table `scores`."""
     return pl.DataFrame(
         {
             "query_id": np.repeat(query_ids.to_numpy(), len(models)),
