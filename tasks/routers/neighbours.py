@@ -42,14 +42,13 @@ class Neighbours(OnVectors):
         return {name: array.astype(np.float32) for name, array in arrays.items()}
 
     def _rewards(self, vectors: npt.NDArray[np.float32]) -> Floats:
-        chosen = self.arrays_["chosen"]
-        count = min(int(chosen[:, 0].max()), len(self.arrays_["vectors"]))
+        numbers, pseudo = self.arrays_["chosen"].T
         unit = _unit(vectors)
         pieces = []
         for start in range(0, len(unit), CHUNK):
-            nearest = _nearest(unit[start : start + CHUNK], self.arrays_["vectors"], count)
-            parts = zip(("means", "ease", "preference"), chosen, strict=True)
-            pieces.append(sum(shrunk_means(nearest[:, : int(number)], self.arrays_[name], pseudo) for name, (number, pseudo) in parts))
+            masks = among_nearest(unit[start : start + CHUNK] @ self.arrays_["vectors"].T, numbers.astype(np.int64).tolist())
+            parts = zip(("means", "ease", "preference"), masks, pseudo, strict=True)
+            pieces.append(sum(shrunk_means(nearest, self.arrays_[name], float(count)) for name, nearest, count in parts))
         return np.vstack(pieces)
 
 
@@ -72,14 +71,25 @@ def choose(others: npt.NDArray[np.int64], values: Floats, pseudo: Sequence[float
     return best
 
 
-def shrunk_means(nearest: npt.NDArray[np.int64], values: Floats, pseudo: float) -> Floats:
+def among_nearest(similar: Floats, numbers: Sequence[int]) -> list[Floats]:
+    """For each of the `numbers` of neighbours: 1 where a training query is among the nearest, else 0, (queries, training queries).
+
+    Those that are as near as the last count too. `similar`: float (queries, training queries).
+    """
+    first = similar.shape[1] - max(numbers)
+    nearest = np.sort(np.partition(similar, first, axis=1)[:, first:], axis=1)
+    return [(similar >= nearest[:, [-number]]).astype(similar.dtype) for number in numbers]
+
+
+def shrunk_means(nearest: Floats, values: Floats, pseudo: float) -> Floats:
     """Sum of the neighbours' known values over their number and that of pseudo-neighbours, (queries, columns); 0 of none.
 
     Args:
-        nearest: int (queries, neighbours), rows of `values`.
+        nearest: float (queries, training queries), 1 for neighbours and else 0.
         values: float (training queries, columns), NaN for holes.
     """
-    sums, sizes = _totals(nearest, values)
+    known = ~np.isnan(values)
+    sums, sizes = nearest @ np.where(known, values, 0), nearest @ known.astype(nearest.dtype)
     return _quotient(sums, sizes + pseudo)
 
 
@@ -100,16 +110,15 @@ def _quotient(sums: Floats, sizes: Floats) -> Floats:
     return np.divide(sums, sizes, out=np.zeros_like(sums), where=sizes > 0)
 
 
-def _nearest(vectors: Floats, trained: Floats, count: int, own: int | None = None) -> npt.NDArray[np.int64]:
+def _nearest(vectors: Floats, trained: Floats, count: int, own: int) -> npt.NDArray[np.int64]:
     """Rows of the `count` most similar training vectors, int (queries, count), nearest first, of equal ones the first.
 
     Args:
         vectors, trained: float32, rows of length 1 or 0.
-        own: the row among `trained` of the first vector, if the vectors are training queries themselves: these are left out.
+        own: the row among `trained` of the first vector; a query is not its own neighbour.
     """
     similar = vectors @ trained.T
-    if own is not None:
-        similar[np.arange(len(vectors)), own + np.arange(len(vectors))] = -np.inf
+    similar[np.arange(len(vectors)), own + np.arange(len(vectors))] = -np.inf
     first = similar.shape[1] - count
     found = np.sort(np.argpartition(similar, min(first, similar.shape[1] - 1), axis=1)[:, first:], axis=1)
     order = np.argsort(-np.take_along_axis(similar, found, axis=1), axis=1, kind="stable")

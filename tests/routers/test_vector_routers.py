@@ -12,7 +12,7 @@ from tasks.errors import UserError
 from tasks.lake.interfaces import Examples
 from tasks.routers import load_router
 from tasks.routers.embeddings import embedding_column
-from tasks.routers.neighbours import _nearest, shrunk_means
+from tasks.routers.neighbours import among_nearest, shrunk_means
 from tasks.routers.regression import logistic, ridge
 
 KINDS = ["linear", "knn", "cluster-and-rank", "latent", "pairwise", "dual-contrastive"]
@@ -150,10 +150,10 @@ def test_neighbours_without_pseudo_neighbours_are_scikit_learns():
     vectors, fresh = (array / np.linalg.norm(array, axis=1, keepdims=True) for array in (vectors, fresh))
     values = random.random((100, 3))
     reference = KNeighborsRegressor(7, metric="cosine").fit(vectors, values).predict(fresh)
-    assert shrunk_means(_nearest(fresh, vectors, 7), values, 0.0) == pytest.approx(reference)
+    assert shrunk_means(among_nearest(fresh @ vectors.T, [7])[0], values, 0.0) == pytest.approx(reference)
 
 
 def test_neighbours_that_are_missing_count_nothing_and_pseudo_neighbours_do():
     values = np.array([[0.6], [np.nan], [0.4]])
-    assert shrunk_means(np.array([[0, 1, 2]]), values, 2.0) == pytest.approx(np.array([[0.25]]))
-    assert shrunk_means(np.array([[1]]), values, 0.0) == 0
+    assert shrunk_means(np.ones((1, 3)), values, 2.0) == pytest.approx(np.array([[0.25]]))
+    assert shrunk_means(np.array([[0.0, 1.0, 0.0]]), values, 0.0) == 0
