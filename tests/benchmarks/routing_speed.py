@@ -1,11 +1,11 @@
 """How long routers take for a query, beside its embedding, and beside the shapes of two of RouteLLM's routers.
 
-    .venv/bin/python tests/benchmarks/routing_speed.py [../shared/data/routerdc/outcomes-train.parquet [KIND …]]     # make bench-routing
+    .venv/bin/python tests/benchmarks/routing_speed.py [../shared/data/routerdc/outcomes-train.parquet [KIND …]]
 
 Each router is trained on 2,000 queries, saved and loaded again, and asked about others: one after the other, and 2,000 at once. It is given
-MiniLM's vectors, and sees nothing else, or reads words too (TF-IDF), which it then computes itself. All take turns, on one thread,
-and CPU time is what counts: where the machine does nothing else, it is the time that passes. Without a file the queries are invented. The encoders of classifiers, which no training makes
-quicker, are left as they are.
+MiniLM's vectors, and sees nothing else, or reads words too (TF-IDF), which it then computes itself. All take turns, on one thread, and CPU
+time is what counts: where the machine does nothing else, it is the time that passes. Without a file the queries are invented. The encoders
+of classifiers, which no training makes quicker, are left as they are.
 
 RouteLLM (arXiv 2406.18665) in its published sizes with random weights, which take as long as others: a BERT-base that reads the query, with
 three outputs; matrix factorisation, which is given an embedding of 1,536 numbers, projects it to 128 and weighs its product with a
