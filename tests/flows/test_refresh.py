@@ -31,7 +31,7 @@ def test_all_six_tables_and_the_report_come_out_and_a_second_run_changes_no_file
     assert generations(run).height == 48 * 2 * 3
     lake = Lake(run.lake)
     assert read_table(lake, VOTES).height == 48 * 2
-    assert read_table(lake, SCORES).height == 48 * 2 * 3
+    assert read_table(lake, SCORES).height == 48 * 2 * 4
     assert read_table(lake, ROUTES).height == 48 * 3
     assert "<html" in lake.read("report.html").decode()
     before = changed(run)
