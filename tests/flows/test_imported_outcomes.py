@@ -17,6 +17,8 @@ from tasks.lake.tables import METRICS, QUERIES, ROUTES, SCORES, VOTES
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("server")]
 ENCODER = str(Path(__file__).parents[2] / "tasks" / "world" / "encoder")
 ROUTERS = [{"name": "kmeans-tfidf", "clusters": 8}, {"name": "roberta-multi-label", "encoder": ENCODER, "epochs": 1}]
+# Not by the name "auto": that would be the default whatever the labels say.
+CHOOSING = [{"name": "choosing", "kind": "auto", "features": ["words"]}, {"name": "domains", "features": ["words"]}]
 POLICIES = ["argmax", "random", "prediction", "sorted-prediction"]
 
 
@@ -56,12 +58,23 @@ def routes(frame: pl.DataFrame, folder: Path, **sections: Any) -> pl.DataFrame:
     return read_table(Lake(run.lake), ROUTES).sort("query_id", "router", "policy")
 
 
-def test_permuting_the_labels_of_the_test_split_changes_no_route(tmp_path: Path) -> None:
-    frame = outcomes()
-    test = frame.filter(pl.col("split") == "test")
-    permuted = pl.concat([frame.filter(pl.col("split") != "test"), test.with_columns(pl.col("score").shuffle(seed=1))])
+def test_permuting_labels_and_costs_of_the_test_split_changes_no_route_no_score_and_no_default(tmp_path: Path) -> None:
+    prices = pl.col("model").replace_strict({"org/b": 0.01, "a": 0.02, "c d": 0.05}, return_dtype=pl.Float64)
+    frame = outcomes().with_columns(cost_usd=prices * pl.col("query_id").str.len_chars())
+    test = frame.filter(pl.col("split") == "test").with_columns(pl.col("score", "cost_usd").shuffle(seed=1))
+    permuted = pl.concat([frame.filter(pl.col("split") != "test"), test])
     assert not permuted.sort("query_id", "model")["score"].equals(frame.sort("query_id", "model")["score"])
-    assert routes(frame, tmp_path / "as-it-is").equals(routes(permuted, tmp_path / "permuted"))
+    sections = {"routers": ROUTERS + CHOOSING, "evaluation": {"policies": [*POLICIES, "cost-aware", "budget"], "bootstrap": 100}}
+    before, after = routes(frame, tmp_path / "as-it-is", **sections), routes(permuted, tmp_path / "permuted", **sections)
+    assert before.equals(after)
+    assert {("choosing", "cost-aware"), ("domains", "prediction")} <= set(before.select("router", "policy").iter_rows())
+    lakes = [Lake(str(tmp_path / name / "lake")) for name in ("as-it-is", "permuted")]
+    scores = [read_table(lake, SCORES).sort("query_id", "router", "model") for lake in lakes]
+    assert scores[0].equals(scores[1]) and scores[0]["cost"].null_count() == 0
+    metrics = [read_table(lake, METRICS).sort(METRICS.key) for lake in lakes]
+    chosen = [found.filter(pl.col("metric") == "default").select("router", "policy") for found in metrics]
+    assert chosen[0].equals(chosen[1]) and chosen[0].height == 1
+    assert not metrics[0].equals(metrics[1])  # what is measured does change
 
 
 def test_the_order_of_rows_and_of_models_changes_no_route(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_all_six_tables_and_the_report_come_out_and_a_second_run_changes_no_file
     lake = Lake(run.lake)
     assert read_table(lake, VOTES).height == 48 * 2
     assert read_table(lake, SCORES).height == 48 * 2 * 4
-    assert read_table(lake, ROUTES).height == 48 * 3
+    assert read_table(lake, ROUTES).height == 48 * 4
     assert "<html" in lake.read("report.html").decode()
     before = changed(run)
     refresh(run)
