@@ -27,7 +27,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_leaves_nothing_half_written(small_disk: Path) -> None:
     lake = Lake(str(small_disk / "lake"))
-    rows = pl.DataFrame({"query_id": [str(number) for number in range(100)], "router": "r", "model": "m", "confidence": 0.5})
+    rows = pl.DataFrame({"query_id": [str(number) for number in range(100)], "router": "r", "model": "m", "confidence": 0.5, "cost": None})
     kept = write_table(lake, SCORES, rows, "r/")
     (small_disk / "filler").write_bytes(bytes(os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_bsize - 4096))
     with pytest.raises(OSError, match="No space left on device"):

@@ -23,7 +23,8 @@ MakeRun = Callable[..., RunFile]
 
 
 def scores(*confidences: float) -> pl.DataFrame:
-    rows = [{"query_id": f"{number:02}", "router": "r", "model": "m", "confidence": value} for number, value in enumerate(confidences)]
+    columns = {"router": "r", "model": "m", "cost": None}
+    rows = [{"query_id": f"{number:02}", "confidence": value, **columns} for number, value in enumerate(confidences)]
     return pl.DataFrame(rows, schema_overrides=SCORES.schema)
 
 
