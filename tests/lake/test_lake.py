@@ -28,7 +28,8 @@ def generations(query_id: str = "00", sample: int = 0, text: str = "11", model: 
 
 
 def scores(**columns: object) -> pl.DataFrame:
-    return pl.DataFrame([{"query_id": "00", "router": "r", "model": "m", "confidence": 0.5, "cost": None} | columns], schema_overrides=SCORES.schema)
+    row = {"query_id": "00", "router": "r", "model": "m", "confidence": 0.5, "cost": None} | columns
+    return pl.DataFrame([row], schema_overrides=SCORES.schema)
 
 
 def path_of(model: str) -> str:

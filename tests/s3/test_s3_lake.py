@@ -24,8 +24,8 @@ MakeRun = Callable[..., RunFile]
 
 def scores(*confidences: float) -> pl.DataFrame:
     columns = {"router": "r", "model": "m", "cost": None}
-    rows = [{"query_id": f"{number:02}", "confidence": value, **columns} for number, value in enumerate(confidences)]
-    return pl.DataFrame(rows, schema_overrides=SCORES.schema)
+    rows = [{"query_id": f"{number:02}", "confidence": value} | columns for number, value in enumerate(confidences)]
+    return pl.DataFrame(rows, schema_overrides=SCORES.schema).select(list(SCORES.columns))
 
 
 def test_what_is_written_is_listed_read_and_removed(s3: str) -> None:
