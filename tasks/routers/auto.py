@@ -99,20 +99,28 @@ def choose(earned: Floats, errors: Floats) -> int:
     """
     comparisons = 2 * max(earned.shape[1] - 1, 1)
     needed = NormalDist().inv_cdf(1 - LUCK / comparisons)
-    taken = 0
+    taken = ahead = 0  # `ahead`: the last one that was taken because it earned more, so that small losses cannot add up
     for column in range(1, earned.shape[1]):
-        gain, error = _gain(earned[:, column] - earned[:, taken])
-        nearer, error_of_nearer = _gain(errors[:, taken] - errors[:, column])
-        if gain > needed * error or (gain >= -error and nearer > needed * error_of_nearer):
+        if _is_gain(earned[:, column] - earned[:, taken], needed):
+            taken = ahead = column
+            continue
+        lost, error = _mean(earned[:, ahead] - earned[:, column])
+        if lost <= error and _is_gain(errors[:, taken] - errors[:, column], needed):
             taken = column
     return taken
 
 
-def _gain(differences: Floats) -> tuple[float, float]:
-    """Mean and standard error; no gain at all where too few queries differ."""
+def _is_gain(differences: Floats, needed: float) -> bool:
+    """Whether the mean is above zero by more than `needed` standard errors, of which few queries that differ say too little."""
+    mean, error = _mean(differences)
+    return bool(np.count_nonzero(np.nan_to_num(differences)) >= FEWEST and mean > needed * error)
+
+
+def _mean(differences: Floats) -> tuple[float, float]:
+    """Mean and standard error of what is known; (0, 0) of less than two values."""
     known = differences[~np.isnan(differences)]
-    if np.count_nonzero(known) < FEWEST:
-        return 0.0, np.inf
+    if len(known) < 2:
+        return 0.0, 0.0
     return float(known.mean()), float(known.std(ddof=1) / np.sqrt(len(known)))
 
 
@@ -136,10 +144,10 @@ def _squared_errors(confidences: npt.NDArray[np.float32], labels: npt.NDArray[np
 def _note(chosen: str, candidates: Sequence[str], gains: Floats) -> str:
     """One sentence for people: what was chosen among what, and what choosing so gains."""
     among = ", ".join(candidates)
-    gain, error = _gain(gains)
+    gain, error = _mean(gains)
     if chosen == SIMPLEST:
         return f"auto chose {chosen} among {among}: no other router was better on training queries left out by more than luck explains"
-    if not np.isfinite(error):
+    if np.count_nonzero(np.nan_to_num(gains)) < FEWEST:
         return (
             f"auto chose {chosen} among {among}: it chooses as the best single model does, but its confidences are nearer to what is right"
         )
