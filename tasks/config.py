@@ -206,7 +206,8 @@ class RunFile(Settings):
     generations: list[Import] = []
     labels: Labels = Labels()
     splits: Splits = Splits()
-    routers: list[Router] = [Router(name="auto"), Router(name="kmeans-tfidf")]
+    # Without an encoder: what nobody asked for must not need a download once all samples are paid for.
+    routers: list[Router] = [Router.model_validate({"name": "auto", "features": ["words", "characters"]}), Router(name="kmeans-tfidf")]
     evaluation: Evaluation = Evaluation()
     cost: Cost = Cost()
     studies: Studies = Studies()
