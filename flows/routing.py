@@ -46,7 +46,10 @@ class Guide:
         self.router = load_saved(self.lake, manifests[:1])
         self.looks_at = model_looked_at(self.router)
         self.policy = load_policy(policy, state["policies"][policy])
-        self.costs = Costs.load(json.loads(self.lake.read(self.lake.files("costs", ".json")[0])))
+        expected = self.lake.files("costs", ".json")
+        if not expected:
+            raise UserError(f"lake {url}: it is of an earlier version; expected one that `manyminds run` of this version has gone through")
+        self.costs = Costs.load(json.loads(self.lake.read(expected[0])))
 
     def choose(self, queries: pl.DataFrame) -> tuple[list[str | None], Any]:
         """The model for each query (None where a policy as published gives no answer), and all confidences."""

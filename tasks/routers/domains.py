@@ -10,9 +10,10 @@ be, so they weigh the same there, and the nearest training queries say what litt
 What texts do tell is how hard a query is, for all models alike. It moves their log-odds by the same amount, which cannot change the
 model that is best, but what it is sure of: `cost-aware` then pays for the dearer model where the cheap one is likely to fail.
 
-Example: a query is of domain gsm8k with probability 0.97, and as near to it as most. Model a earns 0.82 on gsm8k and b 0.77; overall
-it is 0.54 and 0.56. The confidences are (0.82, 0.77) times 0.97, plus 0.03 times those of the other domains. A riddle that could be gsm8k
-or mmlu (0.55 and 0.45) is unknown: of its 100 neighbours a solved 48 and b 52, so a gets (48 + 40 · 0.54) / 140 = 0.50, and b 0.53.
+Example: a query is of domain gsm8k with probability 0.995, and as near to it as most: it is familiar. Model a earns 0.82 on gsm8k and
+b 0.77; overall it is 0.54 and 0.56. The confidences are (0.82, 0.77) times 0.995, plus 0.005 times those of the other domains. A riddle
+that could be gsm8k or mmlu (0.55 and 0.45) is not: of its 100 neighbours a solved 48 and b 52, so a gets (48 + 40 · 0.54) / 140 = 0.50,
+and b 0.53.
 
 On RouterDC's training queries (5 folds, macro): 60.6; a router that is told the benchmark 60.7. With one benchmark left out of training
 each time: 48.4; the best single model 47.0.
