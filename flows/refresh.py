@@ -10,10 +10,12 @@ from prefect import flow, unmapped
 
 from flows.sampling import sample_model
 from flows.secrets import load_secrets
+from flows.studies import make_studies
 from tasks import steps
 from tasks.config import Router, RunFile
 from tasks.errors import ShardsFailed, UserError
 from tasks.lake.files import open_lake
+from tasks.steps import studies
 
 logger = logging.getLogger("manyminds")
 
@@ -34,6 +36,7 @@ def refresh(run: RunFile) -> str:
 def everything(run: RunFile, sample: Callable[[RunFile, list[str]], None]) -> str:
     """The DAG. `sample` sees to it that the models' samples of these queries are in the lake."""
     steps.check_names(run)
+    studies.wanted(run)
     with open_lake(run.lake).alone():
         gathered = gather(run)
         queries = steps.publish(run, "queries", gathered)
@@ -51,7 +54,9 @@ def everything(run: RunFile, sample: Callable[[RunFile, list[str]], None]) -> st
         tables = {"queries": queries, "votes": votes, "scores": scores, "routes": routes}
         seconds = {router.name: written["seconds_per_query"] for router, written in zip(routers, routed, strict=True)}
         evaluated = steps.stored(run, steps.evaluate)(run, tables, seconds)
-        tables["metrics"] = steps.publish(run, "metrics", [evaluated])
+        embeddings = {router: [path for written in found for path in written["embeddings"]] for router, found in embedded.items()}
+        studied = make_studies(run, tables | {"metrics": evaluated["metrics"]}, embeddings, looked)
+        tables["metrics"] = steps.publish(run, "metrics", [evaluated, *studied])
         notes = [note for written in [*gathered, *routed] for note in written["notes"]]
         return steps.report(run, tables, notes)
 

@@ -189,7 +189,27 @@ class Labels(Settings):
 
 
 class Studies(Settings):
-    """Settings of each study. There are none yet."""
+    """Which studies to make: true, false, or a section of settings, which the study itself checks."""
+
+    model_config = ConfigDict(alias_generator=lambda name: name.replace("_", "-"), populate_by_name=True)
+
+    training_size: bool | dict[str, Any] = False
+    pool: bool | dict[str, Any] = False
+    switching: bool | dict[str, Any] = False
+    policies: bool | dict[str, Any] = False
+    clusters: bool | dict[str, Any] = False
+    labels: bool | dict[str, Any] = False
+    transfer: bool | dict[str, Any] = False
+    calibration: bool | dict[str, Any] = False
+    reproduction: bool | dict[str, Any] = False
+    contamination: bool | dict[str, Any] = True
+    health: bool | dict[str, Any] = True  # reads what the others found
+
+    @property
+    def wanted(self) -> dict[str, dict[str, Any]]:
+        """Settings of each study that is to be made, in the order in which they are made; `training-size` as it is written."""
+        given = {name.replace("_", "-"): getattr(self, name) for name in type(self).model_fields}
+        return {name: settings if isinstance(settings, dict) else {} for name, settings in given.items() if settings is not False}
 
 
 class RunFile(Settings):
@@ -363,7 +383,8 @@ def _explain(error: ValidationError) -> str:
         section: Any = RunFile
         for part in first["loc"][:-1]:
             section = _section_of(section, part)
-        return f"unknown key {place!r}{nearest(str(first['loc'][-1]), section.model_fields)}"
+        known = [field.alias or name for name, field in section.model_fields.items()]
+        return f"unknown key {place!r}{nearest(str(first['loc'][-1]), known)}"
     if first["type"] == "missing":
         return f"key {place!r} is missing"
     return f"key {place!r}: {first['msg'][0].lower()}{first['msg'][1:]} (it is {first['input']!r})"

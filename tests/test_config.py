@@ -142,3 +142,8 @@ def test_the_name_that_a_server_gave_a_model_is_no_path(tmp_path: Path) -> None:
     file = tmp_path / "run.toml"
     file.write_text('[[benchmarks]]\nname = "gsm8k"\n[[models]]\nname = "m"\npath = "served"\nurl = "http://localhost:8000/v1"\n')
     assert load_run(file).models[0].path == "served"
+
+
+def test_studies_are_named_as_in_the_report_and_can_be_turned_off(write) -> None:
+    text = SHORT + "[studies]\npool = true\nhealth = false\n[studies.training-size]\ndraws = 3\n"
+    assert load_run(write(text)).studies.wanted == {"training-size": {"draws": 3}, "pool": {}, "contamination": {}}

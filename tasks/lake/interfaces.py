@@ -49,3 +49,16 @@ class Offers:
     confidences: npt.NDArray[np.float32]
     costs: npt.NDArray[np.float64] | None = None
     agreement: npt.NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Tables that differ from those of the run in what a study asks about: fewer queries, fewer models, other labels.
+
+    A router is trained on the train and validation queries of `queries` by the labels of `votes`, and tried on the test queries of
+    `queries`. `setting` is its name in the tables: "25 % · draw 3", "without atlas".
+    """
+
+    setting: str
+    queries: pl.DataFrame
+    votes: pl.DataFrame

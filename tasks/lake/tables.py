@@ -156,13 +156,14 @@ METRICS = Table(
         "model": Column(pl.String, "the model, where the figure is about one", nullable=True),
         "router": Column(pl.String, "the router or baseline", nullable=True),
         "policy": Column(pl.String, "the policy", nullable=True),
+        "setting": Column(pl.String, "what a study varied: '25 %', 'without atlas', '3 samples'; null: nothing", nullable=True),
         "metric": Column(pl.String, "what was measured"),
         "value": Column(pl.Float64, "the figure", nullable=True),
         "ci_low": Column(pl.Float64, "lower end of its 95 % interval", nullable=True),
         "ci_high": Column(pl.Float64, "upper end of its 95 % interval", nullable=True),
         "n": Column(pl.Int64, "queries behind the figure", nullable=True),
     },
-    key=("study", "benchmark", "subject", "split", "model", "router", "policy", "metric"),
+    key=("study", "benchmark", "subject", "split", "model", "router", "policy", "setting", "metric"),
 )
 
 TABLES = {table.name: table for table in (QUERIES, GENERATIONS, VOTES, SCORES, ROUTES, METRICS)}
@@ -191,6 +192,73 @@ EVIDENCE = Table(
         "cut_off": Column(pl.Float64, "share of these that were cut off at the length limit, 0 … 1", nullable=True),
     },
     key=("query_id", "model"),
+)
+
+# What follows is made for studies only, from the tables above it; nothing but a study reads it.
+TRIALS = Table(
+    "trials",
+    {
+        "query_id": Column(pl.String, "the query"),
+        "router": Column(pl.String, "the router, as named in the run file"),
+        "setting": Column(pl.String, "what it was trained on in place of the training split as it is"),
+        "model": Column(pl.String, "the model"),
+        "confidence": Column(pl.Float32, "the confidence of the router so trained that the model can answer the query, 0 … 1"),
+    },
+    key=("query_id", "router", "setting", "model"),
+)
+
+CLUSTERS = Table(
+    "clusters",
+    {
+        "query_id": Column(pl.String, "the query"),
+        "features": Column(pl.String, "what was clustered: words (TF-IDF), or an encoder's name"),
+        "clusters": Column(pl.Int32, "how many clusters were wanted"),
+        "seed": Column(pl.Int64, "seed of KMeans"),
+        "cluster": Column(pl.Int32, "number of the cluster that the query is in, from 0"),
+    },
+    key=("query_id", "features", "clusters", "seed"),
+)
+
+GROWTH = Table(
+    "growth",
+    {
+        "query_id": Column(pl.String, "the query"),
+        "model": Column(pl.String, "the model"),
+        "samples": Column(pl.Int32, "how many samples voted, from the first; 1 or more"),
+        "correct": Column(pl.Boolean, "the majority of these equals gold"),
+        "flip": Column(
+            pl.Float64,
+            "of as many new samples, drawn from what all samples said, the chance that they vote for another label, 0 … 1; "
+            "null but for all samples",
+            nullable=True,
+        ),
+    },
+    key=("query_id", "model", "samples"),
+)
+
+ENDINGS = Table(
+    "endings",
+    {
+        "benchmark": Column(pl.String, "the benchmark"),
+        "model": Column(pl.String, "the model"),
+        "samples": Column(pl.Int64, "samples that the votes rest on"),
+        "cut_off": Column(pl.Int64, "of these, cut off at the length limit"),
+    },
+    key=("benchmark", "model"),
+)
+
+LOADS = Table(
+    "loads",
+    {
+        "model": Column(pl.String, "the model"),
+        "engine": Column(pl.String, "the engine that loaded it"),
+        "device": Column(pl.String, "what it was loaded onto"),
+        "load_s": Column(pl.Float64, "seconds from nothing to ready for the first request"),
+        "weights_gb": Column(pl.Float64, "memory that its weights take there, in 10⁹ bytes", nullable=True),
+        "sleep_s": Column(pl.Float64, "seconds to put it to sleep, where the engine can", nullable=True),
+        "wake_s": Column(pl.Float64, "seconds to wake it again", nullable=True),
+    },
+    key=("model", "engine", "device", "load_s"),
 )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 BASELINES = ("best-single", "benchmark", "subject", "random", "hindsight-benchmark", "oracle", "oracle-without-luck")
-NAME = ("benchmark", "subject", "split", "model", "router", "policy")
+NAME = ("benchmark", "subject", "split", "model", "router", "policy", "setting")
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Figure:
     model: str | None
     router: str | None
     policy: str | None
+    setting: str | None
     metric: str
     value: float
     ci_low: float | None
@@ -31,10 +32,10 @@ class Figure:
 
 
 class Figures:
-    """The figures of the study "evaluation", by name. What is not given is null: all benchmarks, no router, …"""
+    """The figures of one study, by name. What is not given is null: all benchmarks, no router, …"""
 
-    def __init__(self, metrics: pl.DataFrame) -> None:
-        rows = metrics.filter((pl.col("study") == "evaluation") & pl.col("value").is_not_null()).drop("study")
+    def __init__(self, metrics: pl.DataFrame, study: str = "evaluation") -> None:
+        rows = metrics.filter((pl.col("study") == study) & pl.col("value").is_not_null()).drop("study")
         self.rows = [Figure(**row) for row in rows.select(Figure.__dataclass_fields__.keys()).iter_rows(named=True)]
         self._by_name = {(row.metric, *(getattr(row, key) for key in NAME)): row for row in self.rows}
 

@@ -11,14 +11,18 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import polars as pl
 
 from tasks.report import sections
+from tasks.report.chart_style import Chart
 from tasks.report.charts import charts
 from tasks.report.examples import examples
 from tasks.report.figures import Figures, percent
 from tasks.report.frontier import frontier_table
+from tasks.report.studies import Section
+from tasks.report.studies import sections as study_sections
 from tasks.report.systems import BASELINE_LINES, router_name, summary_table, system_name
 from tasks.report.words import verdict_sentences
 
@@ -56,8 +60,9 @@ def render(
     return environment.get_template("page.html.jinja").render(
         run_name=run_name,
         verdicts=verdicts,
-        charts={name: {**vars(chart), "specification": Markup(chart.specification)} for name, chart in charts(figures, unit).items()},
+        charts={name: _safe(chart) for name, chart in charts(figures, unit).items()},
         systems=systems,
+        studies=[_with_markup(section) for section in study_sections(metrics)],
         baselines=[(router_name(name), line) for name, line in BASELINE_LINES.items() if any(row["kind"] == name for row in systems)],
         frontier=frontier_table(figures),
         gains=sections.gains_by_benchmark(figures),
@@ -87,6 +92,17 @@ def render(
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {_hash(bundle)} {_hash(drawing)}",
         percent=percent,
     )
+
+
+def _with_markup(section: Section) -> dict[str, Any]:
+    return {**vars(section), "chart": None if section.chart is None else _safe(section.chart)}
+
+
+def _safe(chart: Chart) -> dict[str, Any]:
+    """A chart as the template takes it: its specification may stand in a script element as it is."""
+    from markupsafe import Markup
+
+    return {**vars(chart), "specification": Markup(chart.specification)}
 
 
 # `ast` makes Vega interpret its expressions, so that the page needs no right to make code out of text.

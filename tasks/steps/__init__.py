@@ -66,6 +66,10 @@ class Written(TypedDict, total=False):
     routes: list[str]
     policies: list[str]
     metrics: list[str]
+    trials: list[str]
+    clusters: list[str]
+    growth: list[str]
+    endings: list[str]
     notes: list[str]
     seconds_per_query: float
 

@@ -1,0 +1,146 @@
+"""The steps of studies: what a study needs beside the tables is made first, then the study."""
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from tasks.config import Router, RunFile
+from tasks.errors import UserError, nearest
+from tasks.evaluation.studies import Tables, check_study, make_study, trials_of
+from tasks.evaluation.studies.settings import Clusters, Trained
+from tasks.lake.files import Lake, read_table, write_table
+from tasks.lake.tables import CLUSTERS, EMBEDDINGS, ENDINGS, GROWTH, LOADS, METRICS, QUERIES, TABLES, TRIALS, VOTES
+from tasks.routers.saved import encoder_fingerprint
+from tasks.steps import Written, _queries, _step
+
+logger = logging.getLogger("manyminds")
+
+# Kinds that train in seconds: what a study trains many times, unless it is told otherwise.
+QUICK = ("linear", "domains", "knn", "cluster-and-rank", "kmeans-encoder", "kmeans-tfidf")
+PREPARED = {table.name: table for table in (TRIALS, CLUSTERS, GROWTH, ENDINGS)}  # made anew for studies
+
+
+def wanted(run: RunFile) -> dict[str, dict[str, Any]]:
+    """Settings of the studies of the run, in the order in which they are made. Raises UserError for a study or key that there is not."""
+    given = run.studies.wanted
+    for name, settings in given.items():
+        check_study(name, settings)
+        routers_of(run, name)
+    return given
+
+
+def routers_of(run: RunFile, name: str) -> list[Router]:
+    """The routers that a study trains on something else. Raises UserError for one that the run does not have."""
+    settings = check_study(name, run.studies.wanted[name])
+    if not isinstance(settings, Trained):
+        return []
+    known = {router.name: router for router in run.routers}
+    for router in settings.routers:
+        if router not in known:
+            raise UserError(f"studies.{name}: unknown router {router!r}{nearest(router, known)}")
+    if settings.routers:
+        return [known[router] for router in settings.routers]
+    quick = [router for kind in QUICK for router in run.routers if router.of_kind == kind]
+    return quick[:1] or [Router(name="linear")]
+
+
+@_step(
+    "try {router.name} for {name}",
+    lambda run, name, router, queries, votes, embeddings, evidence: (
+        name,
+        run.studies.wanted[name],
+        router,
+        sorted(queries),
+        sorted(votes),
+        list(embeddings),
+        list(evidence),
+        run.seed,
+        encoder_fingerprint(router),
+    ),
+    code=["tasks.routers", "tasks.evaluation", "tasks.lake.views"],
+)
+def try_out(
+    run: RunFile,
+    name: str,
+    router: Router,
+    queries: Sequence[str],
+    votes: Sequence[str],
+    embeddings: Sequence[str],
+    evidence: Sequence[str],
+) -> Written:
+    """A router trained on what the study `name` asks for → `trials`."""
+    from tasks.routers.trials import run_trials
+
+    lake, started = Lake(run.lake), time.monotonic()
+    rows, outcomes = _queries(run, queries, embeddings, evidence), read_table(lake, VOTES, votes)
+    trials = run_trials(router, run.seed, trials_of(name, run.studies.wanted[name], rows, outcomes, run.seed))
+    logger.info("try %s for %s: %.1f s", router.name, name, time.monotonic() - started)
+    return {"trials": [write_table(lake, TRIALS, trials, f"{name}/")]}
+
+
+@_step(
+    "cluster queries",
+    lambda run, queries, votes, embeddings: (run.studies.wanted["clusters"], sorted(queries), sorted(votes), sorted(embeddings), run.seed),
+    code=["tasks.routers", "tasks.lake.views"],
+)
+def cluster(run: RunFile, queries: Sequence[str], votes: Sequence[str], embeddings: Sequence[str]) -> Written:
+    """`queries` and what encoders made of them → `clusters`. Clusters are made of training queries; the others go to the nearest."""
+    from tasks.routers.clusterings import cluster_queries
+
+    lake, settings = Lake(run.lake), check_study("clusters", run.studies.wanted["clusters"])
+    assert isinstance(settings, Clusters)
+    asked = read_table(lake, VOTES, votes, ["query_id"])["query_id"].unique()
+    rows = read_table(lake, QUERIES, queries).filter(pl.col("query_id").is_in(asked.to_list()))
+    vectors = read_table(lake, EMBEDDINGS, embeddings)
+    found = cluster_queries(rows, vectors, settings.clusters, range(run.seed, run.seed + settings.seeds))
+    return {"clusters": [write_table(lake, CLUSTERS, found, "")]}
+
+
+@_step(
+    "vote with fewer samples",
+    lambda run, queries, votes: (sorted(queries), sorted(votes), run.seed),
+    code=["tasks.voting"],
+)
+def grow(run: RunFile, queries: Sequence[str], votes: Sequence[str]) -> Written:
+    """`votes` → `growth`: what the vote would be with one sample, two, …, and how firm it is."""
+    from tasks.voting.growth import growth
+
+    lake = Lake(run.lake)
+    return {"growth": [write_table(lake, GROWTH, growth(read_table(lake, QUERIES, queries), read_table(lake, VOTES, votes), run.seed), "")]}
+
+
+@_step(
+    "count endings",
+    lambda run, queries, votes: (sorted(queries), sorted(votes)),
+    code=["tasks.voting"],
+)
+def end(run: RunFile, queries: Sequence[str], votes: Sequence[str]) -> Written:
+    """The `generations` behind `votes` → `endings`: how many were cut off."""
+    from tasks.voting.endings import endings
+
+    lake = Lake(run.lake)
+    asked, outcomes = read_table(lake, QUERIES, queries), read_table(lake, VOTES, votes, ["query_id", "model", "recipe"])
+    return {"endings": [write_table(lake, ENDINGS, endings(lake, asked, outcomes), "")]}
+
+
+def loads(run: RunFile) -> list[str]:
+    """Paths of what was measured whenever a model was loaded."""
+    return Lake(run.lake).files(LOADS.name)
+
+
+@_step(
+    "study {name}",
+    lambda run, name, files: (name, run.studies.wanted[name], files, run.evaluation.bootstrap, run.seed),
+    code=["tasks.evaluation", "tasks.lake.views"],
+)
+def study(run: RunFile, name: str, files: dict[str, list[str]]) -> Written:
+    """The tables, and what was made for the study → its rows of `metrics`. `files`: paths of each table."""
+    lake, started = Lake(run.lake), time.monotonic()
+    known = TABLES | PREPARED | {LOADS.name: LOADS}
+    tables = Tables(**{table: read_table(lake, known[table], paths) for table, paths in files.items()})
+    metrics = make_study(name, run.studies.wanted[name], tables, run.evaluation.bootstrap, run.seed)
+    logger.info("study %s: %.1f s", name, time.monotonic() - started)
+    return {"metrics": [write_table(lake, METRICS, metrics, f"{name}/")]}
