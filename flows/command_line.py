@@ -84,6 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     _lake(show)
     show.add_argument("query", help="its query_id, its source_id or a part of its text")
 
+    study = _command(commands, "study", "what the studies found, in words and figures", _study)
+    study.add_argument("studies", nargs="*", metavar="STUDY", help="names, as in the run file: training-size pool; default: all")
+    _lake(study)
+
     onboard = _command(commands, "onboard", "which training queries to sample a new model on first", _onboard)
     _lake(onboard)
     onboard.add_argument("--count", type=int, default=50, metavar="N", help="how many; default: 50")
@@ -228,6 +232,12 @@ def _show(options: argparse.Namespace) -> None:
     from flows.lookups import print_query
 
     print_query(options.lake, options.query)
+
+
+def _study(options: argparse.Namespace) -> None:
+    from flows.studying import print_studies
+
+    print_studies(options.lake, options.studies)
 
 
 def _onboard(options: argparse.Namespace) -> None:

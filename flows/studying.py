@@ -1,0 +1,37 @@
+"""`manyminds study`: what the studies of a lake found, in words and in figures. Nothing is computed."""
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from flows.lookups import console, plain, print_grid
+from tasks.errors import UserError, nearest
+from tasks.lake.files import open_lake, read_table
+from tasks.lake.tables import METRICS
+
+
+def print_studies(url: str, names: Sequence[str]) -> None:
+    """The question, the answer and the table of each study that is named, of all where none is.
+
+    Raises UserError for a study that was not made.
+    """
+    from tasks.report.studies import sections
+
+    metrics = read_table(open_lake(url), METRICS)
+    if metrics.is_empty():
+        raise UserError(f"lake {url}: no figures; expected a lake that `manyminds run` has filled")
+    made = sorted(set(metrics["study"]) - {"evaluation"})
+    for name in names:
+        if name not in made:
+            raise UserError(f"lake {url}: no study {name!r}{nearest(name, made)}; the run file's [studies] says which are made")
+    found = {section.study: section for section in sections(metrics)}
+    for name in names or found:
+        if name not in found:
+            console.print(Text(f"\n{plain(name)}: the tables do not tell."))
+            continue
+        section = found[name]
+        console.print(Text(f"\n{plain(section.title)}", style="bold"))
+        console.print(Text(plain(section.text)))
+        if section.table:
+            rows = [[cell if isinstance(cell, str) else " ".join(cell) for cell in row] for row in section.table.rows]
+            print_grid(section.table.caption, section.table.columns, rows)
