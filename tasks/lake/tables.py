@@ -241,7 +241,7 @@ ENDINGS = Table(
     {
         "benchmark": Column(pl.String, "the benchmark"),
         "model": Column(pl.String, "the model"),
-        "samples": Column(pl.Int64, "samples that the votes rest on"),
+        "samples": Column(pl.Int64, "samples that the votes rest on and of which it is known how they ended"),
         "cut_off": Column(pl.Int64, "of these, cut off at the length limit"),
     },
     key=("benchmark", "model"),

@@ -12,7 +12,7 @@ from tasks.errors import UserError, nearest
 from tasks.evaluation.studies import Tables, check_study, make_study, trials_of
 from tasks.evaluation.studies.settings import Clusters, Trained
 from tasks.lake.files import Lake, read_table, write_table
-from tasks.lake.tables import CLUSTERS, EMBEDDINGS, ENDINGS, GROWTH, LOADS, METRICS, QUERIES, TABLES, TRIALS, VOTES
+from tasks.lake.tables import CLUSTERS, EMBEDDINGS, ENDINGS, GENERATIONS, GROWTH, LOADS, METRICS, QUERIES, TABLES, TRIALS, VOTES
 from tasks.routers.saved import encoder_fingerprint
 from tasks.steps import Written, _queries, _step
 
@@ -114,7 +114,7 @@ def grow(run: RunFile, queries: Sequence[str], votes: Sequence[str]) -> Written:
 
 @_step(
     "count endings",
-    lambda run, queries, votes: (sorted(queries), sorted(votes)),
+    lambda run, queries, votes: (sorted(queries), sorted(votes), Lake(run.lake).files(GENERATIONS.name)),
     code=["tasks.voting"],
 )
 def end(run: RunFile, queries: Sequence[str], votes: Sequence[str]) -> Written:
@@ -122,7 +122,7 @@ def end(run: RunFile, queries: Sequence[str], votes: Sequence[str]) -> Written:
     from tasks.voting.endings import endings
 
     lake = Lake(run.lake)
-    asked, outcomes = read_table(lake, QUERIES, queries), read_table(lake, VOTES, votes, ["query_id", "model", "recipe"])
+    asked, outcomes = read_table(lake, QUERIES, queries), read_table(lake, VOTES, votes, ["query_id", "model", "recipe", "wanted"])
     return {"endings": [write_table(lake, ENDINGS, endings(lake, asked, outcomes), "")]}
 
 
