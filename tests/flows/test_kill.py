@@ -15,14 +15,14 @@ MANYMINDS = str(Path(sys.executable).with_name("manyminds"))
 MODELS = [f'{{name = "{name}", path = "{ROOT}/tasks/world/models/{name}"}}' for name in ("ledger", "scribe", "atlas")]
 SETTINGS = [
     f"models=[{', '.join(MODELS)}]",
-    "benchmarks.embedded.limit={train = 120, validation = 24, test = 48}",
-    "sampling.chunk=100",
+    "benchmarks.embedded.limit={train = 64, validation = 16, test = 32}",
+    "sampling.chunk=50",
     "sampling.k=5",
     'evaluation.policies=["argmax"]',
     "evaluation.bootstrap=100",
     'routers=[{name = "kmeans-tfidf"}]',
 ]
-SAMPLES = 192 * 3 * 5
+SAMPLES = 112 * 3 * 5
 
 
 def command(lake: Path) -> list[str]:

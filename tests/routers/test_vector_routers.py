@@ -38,7 +38,8 @@ def world(count, seed=0, width=16):
 def test_regret_in_a_planted_world_is_under_one_point(kind):
     examples, _ = world(5000)
     fresh, chances = world(2000, seed=1)
-    chosen = fitted(kind, with_holes(examples), features=["planted"]).confidences(fresh.queries).argmax(axis=1)
+    settings = {"seeds": 1} if kind == "dual-contrastive" else {}  # three take three times as long
+    chosen = fitted(kind, with_holes(examples), features=["planted"], **settings).confidences(fresh.queries).argmax(axis=1)
     regret = (chances.max(axis=1) - chances[np.arange(2000), chosen]).mean()
     assert regret < (0.04 if kind == "cluster-and-rank" else 0.01)  # clusters do not look for the direction that matters
 
