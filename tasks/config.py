@@ -70,7 +70,7 @@ class Model(Settings):
 
     name: str
     path: str  # a hub name or a folder; for a server, the name under which it serves the model
-    revision: str | None = None
+    revision: str | None = None  # a commit, tag or branch of the hub; a folder has none, and it is not looked at
     chat: bool = False  # put the prompt through the model's chat template
     trust_remote_code: bool = False
     price: Price | None = None

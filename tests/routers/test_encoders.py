@@ -156,3 +156,28 @@ def test_an_e5_of_the_hub_expects_its_queries_marked(folder):
     marked, plain = encoders.load_pretrained(str(named), 32), load_embedder(str(FOLDER), 32)
     assert marked.embed(["Who?"]) == pytest.approx(plain.embed(["query: Who?"]), abs=1e-6)
     assert (embedders.load_embedder_again(*embedders.save_embedder(marked)).embed(["Who?"]) == marked.embed(["Who?"])).all()
+
+
+def test_an_encoder_of_the_hub_is_pinned_to_a_commit(folder, monkeypatch):
+    asked = []
+
+    def stand_in(real):
+        def read(place, *rest, revision, **settings):
+            asked.append((place, revision))
+            return real(str(folder), *rest, revision=revision, **settings)
+
+        return read
+
+    for kind in (encoders.AutoTokenizer, encoders.AutoModel, encoders.AutoModelForSequenceClassification):
+        monkeypatch.setattr(kind, "from_pretrained", stand_in(kind.from_pretrained))
+    monkeypatch.setattr(encoders, "cached_file", stand_in(encoders.cached_file))
+    commit = "0123456789" * 4
+    load_embedder(f"org/encoder@{commit}", 32)
+    encoders.load_pretrained(f"{MINILM}@{commit}", 32, outputs=2)  # of the hub, whatever a package has
+    assert set(asked) == {("org/encoder", commit), (packaged.MINILM, commit)} and len(asked) == 5
+    load_embedder("org/encoder", 32)
+    assert set(asked[5:]) == {("org/encoder", "main")}
+
+
+def test_an_at_in_the_name_of_a_folder_pins_nothing(folder):
+    load_embedder(str(folder.rename(folder.parent / "encoder@work")), 32)
