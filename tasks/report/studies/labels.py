@@ -5,6 +5,7 @@ from typing import Any
 from tasks.report.chart_style import DRAWN, KIND_COLOURS, ROUTER_COLOURS, Chart, finished, legend
 from tasks.report.figures import Figure, Figures, between, percent, points, signed
 from tasks.report.studies import Section, Table
+from tasks.report.studies.wording import between_brackets, sign
 
 TITLE = "How firm are the labels that routers learn from?"
 AS_THEY_ARE = "as they are"
@@ -41,17 +42,19 @@ def _ambiguous(figures: Figures) -> list[str]:
     whole = figures.one("ambiguous")
     if whole is None:
         return []
-    share = f"{percent(whole.value)} of the votes on test questions {_interval(whole)}"
+    share = f"{percent(whole.value)} of the votes on test questions {between_brackets(whole)}"
     text = [
         f"A label says whether the majority of a model’s samples is right. {share} are ambiguous: tied, or no answer has half of the votes."
     ]
     models = sorted((row for row in figures.pooled("ambiguous") if row.model), key=lambda row: (-row.value, row.model or ""))
     if whole.value and len(models) > 1:
         (most, most_share), (least, least_share) = ((row.model, f"{percent(row.value)}, {between(row)}") for row in (models[0], models[-1]))
-        text.append(f"Of {most}’s votes most are ({most_share}), of {least}’s fewest ({least_share}).")
+        text.append(f"They are most frequent among the votes of {most} ({most_share}), least among those of {least} ({least_share}).")
     subjects = sorted((row for row in figures.all("ambiguous") if row.subject), key=lambda row: (-row.value, row.subject or ""))
     if whole.value and len(subjects) > 1:
-        text.append(f"Of the larger subjects, {subjects[0].subject} has most ({percent(subjects[0].value)}, {between(subjects[0])}).")
+        text.append(
+            f"Of larger subjects they are most frequent in {subjects[0].subject} ({percent(subjects[0].value)}, {between(subjects[0])})."
+        )
     return text
 
 
@@ -65,13 +68,13 @@ def _grown(figures: Figures, curves: dict[str | None, dict[int, Figure]]) -> lis
         return []
     text = [
         f"With one sample for each question the models are right on {percent(curves[None][first].value)} on average, with a vote of {most} "
-        f"on {percent(curves[None][most].value)}: {signed(gain.value)} points {_interval(gain)}."
+        f"on {percent(curves[None][most].value)}: {signed(gain.value)} points {between_brackets(gain)}."
     ]
     half = (most + 1) // 2
     late = figures.one("gain_of_samples", setting=f"from {half} to {most} samples")
     if late is not None and half > first:
-        clear = "so they pay" if _sign(late) > 0 else "so they do harm" if _sign(late) < 0 else "which cannot be told from nothing"
-        text.append(f"The samples after number {half} bring {signed(late.value)} points of this {_interval(late)}, {clear}.")
+        clear = "so they pay" if sign(late) > 0 else "so they do harm" if sign(late) < 0 else "which cannot be told from nothing"
+        text.append(f"The samples after number {half} bring {signed(late.value)} points of this {between_brackets(late)}, {clear}.")
     return text
 
 
@@ -82,7 +85,7 @@ def _flips(figures: Figures, evaluation: Figures) -> list[str]:
     early = any(row.value for row in evaluation.pooled("decided_early"))
     as_many = "as many samples as were drawn (fewer where the vote was decided early)" if early else "as many samples"
     return [
-        f"Were {as_many} drawn again, {percent(flip.value)} of the labels would turn {_interval(flip)}, judging by how far the samples "
+        f"Were {as_many} drawn again, {percent(flip.value)} of the labels would turn {between_brackets(flip)}, judging by how far the samples "
         "agree: noise that no router can learn."
     ]
 
@@ -95,7 +98,9 @@ def _tried(figures: Figures) -> list[str]:
         tried = sorted((row for row in figures.all("difference") if row.router == router), key=lambda row: row.setting or "", reverse=True)
         told = [_told(figures, row) for row in tried]
         many = f" These intervals hold for all {len(tried)} at once." if len(tried) > 1 else ""
-        right = f"Trained on the labels as they are, {router} is right on {percent(base.value)} {_interval(base)}" if base else router
+        right = (
+            f"Trained on the labels as they are, {router} is right on {percent(base.value)} {between_brackets(base)}" if base else router
+        )
         text.append(f"{right}; trained {'; '.join(told)}.{many}")
         verdicts = {row.setting: _verdict(figures, row) for row in tried}
         better, worse = ([setting for setting, value in verdicts.items() if value == sign] for sign in (1, -1))
@@ -123,15 +128,6 @@ def _told(figures: Figures, row: Figure) -> str:
 def _verdict(figures: Figures, row: Figure) -> int:
     found = figures.one("verdict", router=row.router, setting=row.setting)
     return int(found.value) if found else 0
-
-
-def _sign(row: Figure) -> int:
-    """Whether the interval is above (1) or below (-1) zero."""
-    return int((row.ci_low or 0) > 0) - int((row.ci_high or 0) < 0)
-
-
-def _interval(row: Figure) -> str:
-    return "(too few questions for an interval)" if row.ci_low is None else f"(95 % interval {between(row)})"
 
 
 def _chart(curves: dict[str | None, dict[int, Figure]]) -> Chart | None:
