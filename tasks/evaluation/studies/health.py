@@ -1,10 +1,218 @@
-"""Not built yet."""
+"""Health: what has to be known before any other figure is believed. One table of alarms, those that are silent too.
+
+    benchmark  model   router   policy  metric          value  ci_low  ci_high      n
+    sums       ledger  null     null    unreadable       1      null    null       240
+    sums       ledger  null     null    unreadable_share 0.08   0.06    0.10       240
+    null       null    domains  argmax  constant         0      null    null       240
+    null       null    domains  argmax  largest_share    0.61   null    null       240
+
+An alarm is a metric with value 1 (raised) or 0, of the router, model or benchmark that it is about; the figure behind it, of the same name
+otherwise, is its own row. Of what could not be looked at (no samples, a study that was not made) there is no row.
+
+    alarm             figure             raised where
+    constant          largest_share      a router sends 98 % of the test queries to one model (`verdict.py`)
+    only_benchmark    gain_over_benchmark  a router gains, but not shown to be over one that knows only the benchmark, of several
+    cannot_tell       detectable_gain    it is a tie whose interval (that holds for all that are compared) reaches further than five points
+    few_queries       queries            there are fewer than 200 training or 200 test queries, or no validation query
+    misled            below_hindsight    the best single model on training queries is surely not the best one on test queries
+    miscalibrated     calibration_error  confidences are more than five points off, luck taken out, or the study `calibration` says so
+    unstable_clusters winners_agree      clusters have winners by luck (study `clusters`)
+    contaminated      excess             a model has seen the training queries (study `contamination`)
+    leaked            same_share, nearly_same_share  a test query of a benchmark is among those that were learned from, or 1 % nearly are
+    unknown_answers   unknown_share      a router chose models whose answer is not known, which leaves these queries out and flatters it
+    seldom_asked      asked_share        a model has an answer to fewer than half of the queries
+    incomplete        incomplete_share   queries have fewer samples than wanted, and another answer could still win
+    unreadable        unreadable_share   surely more than 5 % of a model's samples on a benchmark have no answer to read
+    cut_off           cut_off_share      surely more than 5 % of a model's samples on a benchmark were cut off at the length limit
+
+"Surely": the lower end of the interval is above. `detectable_gain` is the true gain that would be seen in four of five such test splits:
+the interval's half width and 0.84 standard errors (Cohen, Statistical Power Analysis, 1988). Nothing here is fitted, and nothing chosen.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import polars as pl
 
 from tasks.config import Settings
-from tasks.evaluation.figures import Row
+from tasks.evaluation.calibration import BINS
+from tasks.evaluation.figures import Row, row
 from tasks.evaluation.studies import Tables
+from tasks.evaluation.studies.leakage import leaks
+from tasks.evaluation.studies.samples import sample_alarms
+from tasks.evaluation.systems import FloatArray, sheet_of
+from tasks.evaluation.verdict import BASELINES
+from tasks.lake import views
+
+WIDE = 0.05  # of a gain: what nobody would call the same
+FEWEST = {"train": 200, "validation": 1, "test": 200}
+OFF = 0.05  # of confidences
+OFTEN_NEARLY = 0.01  # of a benchmark's test queries: what changes its accuracy by a point
+HALF = 0.5
+POWER = 0.84  # standard errors: the 80th percentile of the normal distribution
+NAME = ("benchmark", "model", "router", "policy", "setting")
 
 
 def study(tables: Tables, settings: Settings, bootstrap: int, seed: int) -> list[Row]:
-    """Nothing yet."""
-    return []
+    """Rows of METRICS without `study`. `tables.metrics`: rows of the evaluation and of the studies that were made."""
+    found = _Found(tables.metrics, "evaluation")
+    rows = [*_routers(found), *_misled(found), *_few_queries(tables), *_seldom_asked(tables), *_leaked(tables)]
+    rows += _miscalibrated(tables, found)
+    rows += _of_study(tables.metrics, "contamination", "contaminated", {"excess": "excess_corrected"})
+    rows += _of_study(tables.metrics, "clusters", "unstable_clusters", {"winners_agree": "winners_agree"})
+    return rows + sample_alarms(tables)
+
+
+def alarm(name: str, raised: bool, figures: Iterable[Row]) -> list[Row]:
+    """The alarm, after the figures behind it; it is about whom the first of these is about."""
+    behind = list(figures)
+    about = {key: value for key, value in behind[0].items() if key in (*NAME, "split")}
+    return [*behind, row(name, float(raised), behind[0]["n"] or 0) | about]
+
+
+class _Found:
+    """Figures of one study on test queries, over all subjects."""
+
+    def __init__(self, metrics: pl.DataFrame, study: str) -> None:
+        rows = metrics.filter((pl.col("study") == study) & (pl.col("split") == "test") & pl.col("subject").is_null())
+        self._rows: dict[str, dict[tuple[str | None, ...], Row]] = {}
+        for found in rows.filter(pl.col("value").is_not_null()).sort("metric", *NAME).iter_rows(named=True):
+            self._rows.setdefault(found["metric"], {})[tuple(found[key] for key in NAME)] = found
+
+    def all(self, metric: str) -> list[Row]:
+        """Every row of the metric."""
+        return list(self._rows.get(metric, {}).values())
+
+    def one(self, metric: str, about: Mapping[str, str | None]) -> Row | None:
+        """The row of the metric that is about whom another row is about."""
+        return self._rows.get(metric, {}).get(tuple(about.get(key) for key in NAME))
+
+
+def _as(metric: str, found: Row, **changes: float | None) -> Row:
+    """A figure of another study, by another name."""
+    numbers = {key: found[key] for key in ("value", "ci_low", "ci_high", "n")} | changes
+    return {key: found.get(key) for key in (*NAME, "split")} | {"metric": metric} | numbers
+
+
+def _routers(found: _Found) -> list[Row]:
+    """Alarms of each router and policy: it is a constant, knows only the benchmark, cannot be told from the best single model, …"""
+    rows = []
+    benchmarks = {one["benchmark"] for one in found.all("accuracy")} - {None}
+    shares: dict[tuple[str, str], float] = {}
+    for one in found.all("share"):
+        if one["benchmark"] is None:
+            key = one["router"], one["policy"]
+            shares[key] = max(shares.get(key, 0.0), one["value"])
+    for one in found.all("constant"):
+        if one["router"] in BASELINES:
+            continue
+        largest = _as("largest_share", one, value=shares[one["router"], one["policy"]])
+        rows += alarm("constant", one["value"] == 1, [largest])
+        unknown = found.one("unknown", one)
+        if unknown is not None:
+            rows += alarm("unknown_answers", unknown["value"] > 0, [_as("unknown_share", unknown)])
+        gain, over = found.one("gain_corrected", one), found.one("gain_over_benchmark_corrected", one)
+        if gain is not None and over is not None and len(benchmarks) > 1:
+            is_shown = over["ci_low"] is not None and over["ci_low"] > 0
+            rows += alarm("only_benchmark", gain["value"] > 0 and not is_shown, [_as("gain_over_benchmark", over)])
+        rows += _cannot_tell(gain, found.one("gain", one), found.one("verdict", one))
+    return rows
+
+
+def _cannot_tell(gain: Row | None, own: Row | None, verdict: Row | None) -> list[Row]:
+    """`gain`, whose interval holds for all that are compared; `own`, the same with its own interval."""
+    if gain is None or own is None or verdict is None:
+        return []
+    if gain["ci_low"] is None or own["ci_low"] is None:  # of too few queries for an interval
+        return alarm("cannot_tell", True, [_as("detectable_gain", gain, value=None)])
+    reach = (gain["ci_high"] - gain["ci_low"]) / 2
+    error = (own["ci_high"] - own["ci_low"]) / 2 / 1.96
+    detectable = row("detectable_gain", reach + POWER * error, gain["n"]) | {key: gain[key] for key in (*NAME, "split")}
+    return alarm("cannot_tell", verdict["value"] == 0 and reach > WIDE, [detectable])
+
+
+def _misled(found: _Found) -> list[Row]:
+    best = next(iter(found.all("best_single")), None)
+    below = found.one("gain_over_hindsight", {"router": "best-single", "policy": "argmax"})
+    if best is None or below is None:
+        return []
+    about = {key: best[key] for key in (*NAME, "split")}
+    raised = below["ci_high"] is not None and below["ci_high"] < 0
+    return alarm("misled", raised, [_as("below_hindsight", below) | about])
+
+
+def _few_queries(tables: Tables) -> list[Row]:
+    asked = tables.queries.join(tables.votes.select("query_id"), on="query_id", how="semi")
+    counts = dict(asked.group_by("split").len().iter_rows())
+    rows = []
+    for split, fewest in FEWEST.items():
+        n = counts.get(split, 0)
+        rows += alarm("few_queries", n < fewest, [row("queries", n, n) | {"split": split}])
+    return rows
+
+
+def _seldom_asked(tables: Tables) -> list[Row]:
+    """Of each model, the share of the queries to which any model has an answer that it has one to."""
+    whole = tables.votes["query_id"].n_unique()
+    counts = tables.votes.group_by("model").agg(pl.col("query_id").n_unique()).sort("model")
+    rows = []
+    for model, n in counts.iter_rows():
+        rows += alarm("seldom_asked", n < HALF * whole, [row("asked_share", n / whole, whole, model=model)])
+    return rows
+
+
+def _leaked(tables: Tables) -> list[Row]:
+    asked = tables.queries.join(tables.votes.select("query_id"), on="query_id", how="semi")
+    rows = []
+    counts = leaks(asked).group_by("benchmark").agg(pl.len(), pl.col("same", "nearly").sum()).sort("benchmark")
+    for benchmark, n, same, nearly in counts.iter_rows():
+        about = {"benchmark": benchmark, "split": "test"}
+        figures = [row("same_share", same / n, n) | about, row("nearly_same_share", nearly / n, n) | about]
+        rows += alarm("leaked", same > 0 or nearly > OFTEN_NEARLY * n, figures)
+    return rows
+
+
+def _of_study(metrics: pl.DataFrame, study: str, name: str, figures: Mapping[str, str]) -> list[Row]:
+    """Alarms of another study; `figures`: name here → its name there."""
+    found = _Found(metrics, study)
+    rows = []
+    for one in found.all(name):
+        behind = [_as(metric, there) for metric, original in figures.items() if (there := found.one(original, one)) is not None]
+        rows += [*behind, _as(name, one)]
+    return rows
+
+
+def _miscalibrated(tables: Tables, found: _Found) -> list[Row]:
+    """What the study `calibration` says; where it was not made, whether the calibration error is above what luck gives, and five points."""
+    if of_study := _of_study(tables.metrics, "calibration", "miscalibrated", {"calibration_error": "calibration_error"}):
+        return of_study
+    sheet = sheet_of(tables.queries, tables.votes, "test")
+    query_ids = sheet.queries["query_id"].to_list()
+    rows = []
+    for error in found.all("calibration_error"):
+        if error["benchmark"] is None and error["model"] is None and error["router"] not in BASELINES:
+            scores = tables.scores.filter(pl.col("router") == error["router"])
+            confidences = views.matrix(scores, query_ids, sheet.models, pl.col("confidence")).astype(np.float64)
+            luck = _luck(confidences, sheet.reward)
+            figures = [_as("calibration_error", error), _as("calibration_error_by_luck", error, value=luck)]
+            rows += alarm("miscalibrated", error["value"] - luck > OFF, figures)
+    return rows
+
+
+def _luck(confidences: FloatArray, rewards: FloatArray) -> float:
+    """The calibration error that confidences which are right on the mean would have, from how the answers of a bin differ.
+
+    Arrays are (queries, models), NaN where missing. Answers to the same query go together: a bin's sum of errors varies as the sums of its
+    queries do. The mean size of a normal deviate is √(2/π) standard deviations.
+    """
+    errors = rewards - confidences
+    known = ~np.isnan(errors)
+    tenth = np.minimum((np.nan_to_num(confidences) * BINS + 1e-6).astype(np.int64), BINS - 1)
+    total = 0.0
+    for number in range(BINS):
+        inside = known & (tenth == number)
+        n = inside.sum()
+        if n:
+            deviations = np.where(inside, errors - errors[inside].mean(), 0.0).sum(axis=1)
+            total += float(np.sqrt(2 / np.pi * (deviations**2).sum()))
+    return total / max(int(known.sum()), 1)
