@@ -7,7 +7,8 @@
 Sameness is of what is left of a question when it is put in lower case, cut into words, numbers and signs, and rid of punctuation; signs
 that mean something (3 - 4, x^2, brackets) stay, and numbers lose the commas between thousands. Of what is not the same, two questions are
 *nearly* the same if nine tenths of their pieces of three words each are (Jaccard similarity; Broder, On the resemblance and containment of
-documents, 1997; a piece that occurs twice counts twice) and they have the same numbers in the same order: questions from one template differ in these.
+documents, 1997; a piece that occurs twice counts twice) and they have the same numbers in the same order, in which questions from one
+template differ.
 
 All pairs are found, without looking at all: of two texts that similar, one of the rarest tenth of the one's pieces is among the rarest
 tenth of the other's (prefix filter: Bayardo, Ma and Srikant, Scaling up all pairs similarity search, 2007).

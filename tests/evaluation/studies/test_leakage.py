@@ -114,5 +114,5 @@ def test_all_pairs_are_found_that_looking_at_all_finds() -> None:
 def test_the_embedded_world_is_not_accused_for_its_templates() -> None:
     questions = embedded_questions(train=40, test=30)
     rows = leaks(questions.rename({"source_id": "query_id"}))
-    assert rows["nearly"].sum() == 0
-    assert rows["same"].mean() < 0.02  # of its smallest skill a few come twice, the options in another order
+    assert rows["nearly"].sum() <= 1  # "Gus fills 5 bags with 2 shells each …" is learned from as Dora's
+    assert rows["same"].sum() <= 1  # with its options in another order
