@@ -85,8 +85,8 @@ def _flips(figures: Figures, evaluation: Figures) -> list[str]:
     early = any(row.value for row in evaluation.pooled("decided_early"))
     as_many = "as many samples as were drawn (fewer where the vote was decided early)" if early else "as many samples"
     return [
-        f"Were {as_many} drawn again, {percent(flip.value)} of the labels would turn {between_brackets(flip)}, judging by how far the samples "
-        "agree: noise that no router can learn."
+        f"Were {as_many} drawn again, {percent(flip.value)} of the labels would turn {between_brackets(flip)}, judging by how far the "
+        "samples agree: noise that no router can learn."
     ]
 
 

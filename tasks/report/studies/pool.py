@@ -67,8 +67,8 @@ def _similar(figures: Figures, router: str) -> list[str]:
         f"Among those nearest to each other ({_models(figures, SIMILAR)}) it gains {signed(similar.value)} points over the best of them "
         f"{between_brackets(similar)}, among as many that are far apart ({_models(figures, DIFFERENT)}) {signed(different.value)} "
         f"{between_brackets(different)}.",
-        f"{answer}: the difference is {signed(difference.value)} points {between_brackets(difference)}. A larger gain is not a better router: "
-        f"these pools are right on {_accuracy(figures, router, SIMILAR)} and {_accuracy(figures, router, DIFFERENT)}.",
+        f"{answer}: the difference is {signed(difference.value)} points {between_brackets(difference)}. A larger gain is not a better "
+        f"router: these pools are right on {_accuracy(figures, router, SIMILAR)} and {_accuracy(figures, router, DIFFERENT)}.",
     ]
 
 
