@@ -9,21 +9,21 @@
 An alarm is a metric with value 1 (raised) or 0, of the router, model or benchmark that it is about; the figure behind it, of the same name
 otherwise, is its own row. Of what could not be looked at (no samples, a study that was not made) there is no row.
 
-    alarm             figure             raised where
-    constant          largest_share      a router sends 98 % of the test queries to one model (`verdict.py`)
-    only_benchmark    gain_over_benchmark  a router gains, but not shown to be over one that knows only the benchmark, of several
-    cannot_tell       detectable_gain    it is a tie whose interval (that holds for all that are compared) reaches further than five points
-    few_queries       queries            there are fewer than 200 training or 200 test queries, or no validation query
-    misled            below_hindsight    the best single model on training queries is surely not the best one on test queries
-    miscalibrated     calibration_error  confidences are more than five points off, luck taken out, or the study `calibration` says so
-    unstable_clusters winners_agree      clusters have winners by luck (study `clusters`)
-    contaminated      excess             a model has seen the training queries (study `contamination`)
-    leaked            same_share, nearly_same_share  a test query of a benchmark is among those that were learned from, or 1 % nearly are
-    unknown_answers   unknown_share      a router chose models whose answer is not known, which leaves these queries out and flatters it
-    seldom_asked      asked_share        a model has an answer to fewer than half of the queries
-    incomplete        incomplete_share   queries have fewer samples than wanted, and another answer could still win
-    unreadable        unreadable_share   surely more than 5 % of a model's samples on a benchmark have no answer to read
-    cut_off           cut_off_share      surely more than 5 % of a model's samples on a benchmark were cut off at the length limit
+    alarm              figure               raised where
+    constant           largest_share        a router sends 98 % of the test queries to one model (`verdict.py`)
+    only_benchmark     gain_over_benchmark  a router gains, but not shown to be over one that knows only the benchmark, of several
+    cannot_tell        detectable_gain      a tie whose interval (that holds for all that are compared) reaches further than five points
+    few_queries        queries              there are fewer than 200 training or 200 test queries, or no validation query
+    misled             below_hindsight      the best single model on training queries is surely not the best one on test queries
+    miscalibrated      calibration_error    confidences are five points further off than luck, or the study `calibration` says so
+    unstable_clusters  winners_agree        clusters' winners are not shown to be more than luck, or clusters themselves are (study `clusters`)
+    contaminated       excess               a model has seen the training queries (study `contamination`)
+    leaked             same_share, …        a test query of a benchmark is among those that were learned from, or 1 % of them nearly are
+    unknown_answers    unknown_share        a router chose models whose answer is not known: these queries are left out, which flatters it
+    seldom_asked       asked_share          a model has an answer to fewer than half of the queries
+    incomplete         incomplete_share     queries have fewer samples than wanted, and another answer could still win
+    unreadable         unreadable_share     surely more than 5 % of a model's samples on a benchmark have no answer to read
+    cut_off            cut_off_share        surely more than 5 % of a model's samples on a benchmark were cut off at the length limit
 
 "Surely": the lower end of the interval is above. `detectable_gain` is the true gain that would be seen in four of five such test splits:
 the interval's half width and 0.84 standard errors (Cohen, Statistical Power Analysis, 1988). Nothing here is fitted, and nothing chosen.
@@ -49,6 +49,8 @@ FEWEST = {"train": 200, "validation": 1, "test": 200}
 OFF = 0.05  # of confidences
 OFTEN_NEARLY = 0.01  # of a benchmark's test queries: what changes its accuracy by a point
 HALF = 0.5
+LUCK = 0.05  # chance below which winners of clusters agree by more than luck
+ALIKE = 0.1  # adjusted Rand index of clusters that have hardly anything in common: 0 is chance
 POWER = 0.84  # standard errors: the 80th percentile of the normal distribution
 NAME = ("benchmark", "model", "router", "policy", "setting")
 
@@ -59,7 +61,7 @@ def study(tables: Tables, settings: Settings, bootstrap: int, seed: int) -> list
     rows = [*_routers(found), *_misled(found), *_few_queries(tables), *_seldom_asked(tables), *_leaked(tables)]
     rows += _miscalibrated(tables, found)
     rows += _of_study(tables.metrics, "contamination", "contaminated", {"excess": "excess_corrected"})
-    rows += _of_study(tables.metrics, "clusters", "unstable_clusters", {"winners_agree": "winners_agree"})
+    rows += _unstable_clusters(_Found(tables.metrics, "clusters"))
     return rows + sample_alarms(tables)
 
 
@@ -179,6 +181,19 @@ def _of_study(metrics: pl.DataFrame, study: str, name: str, figures: Mapping[str
     for one in found.all(name):
         behind = [_as(metric, there) for metric, original in figures.items() if (there := found.one(original, one)) is not None]
         rows += [*behind, _as(name, one)]
+    return rows
+
+
+def _unstable_clusters(found: _Found) -> list[Row]:
+    """Of the whole pool; without contaminated models there is no row `adjusted_rand`."""
+    rows = []
+    for alike in found.all("adjusted_rand"):
+        chance, agree = found.one("p_value_within_benchmarks", alike) or found.one("p_value", alike), found.one("winners_agree", alike)
+        if chance is not None and agree is not None:
+            by_luck = found.one("winners_agree_by_chance_within_benchmarks", alike) or found.one("winners_agree_by_chance", alike)
+            figures = [_as("winners_agree", agree), _as("p_value", chance), _as("adjusted_rand", alike)]
+            figures += [] if by_luck is None else [_as("winners_agree_by_chance", by_luck)]
+            rows += alarm("unstable_clusters", chance["value"] > LUCK or alike["value"] < ALIKE, figures)
     return rows
 
 

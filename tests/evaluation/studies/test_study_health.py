@@ -221,6 +221,17 @@ def test_what_other_studies_found_is_taken_over() -> None:
     assert figure(found, "calibration_error")["value"] == 0.3
 
 
+@pytest.mark.parametrize(("chance", "alike", "is_raised"), [(0.4, 0.8, 1), (0.001, 0.8, 0), (0.001, 0.02, 1)])
+def test_clusters_whose_winners_are_luck_or_that_are_luck_themselves(chance: float, alike: float, is_raised: int) -> None:
+    blank = {**dict.fromkeys(METRICS.columns), "study": "clusters", "split": "test", "n": 500}
+    values = {"adjusted_rand": alike, "p_value": chance, "winners_agree": 0.22, "winners_agree_by_chance": 0.24}
+    rows = [blank | {"metric": metric, "value": value, "setting": "words · 50 clusters"} for metric, value in values.items()]
+    without = [row | {"setting": "words · 50 clusters · without owl", "value": 1.0} for row in rows if row["metric"] != "adjusted_rand"]
+    found = health(sound(), others=pl.DataFrame([*rows, *without], schema=METRICS.schema))
+    assert raised(found, "unstable_clusters") == [is_raised]
+    assert figure(found, "p_value", setting="words · 50 clusters")["value"] == chance
+
+
 def test_the_order_of_rows_changes_nothing() -> None:
     tables = pool_tables(30)
     turned = Planted(*(getattr(tables, name).reverse() for name in ("queries", "votes", "scores", "routes")))
