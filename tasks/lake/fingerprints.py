@@ -24,11 +24,11 @@ def fingerprint(*values: object) -> str:
 
 
 def source_fingerprint(*packages: str) -> str:
-    """Fingerprint of the Python files of these packages ("tasks.voting"), for steps that are redone when code changes."""
+    """Fingerprint of the Python files of these packages ("tasks.voting") and the tables beside them, for steps that are redone with them."""
     texts: list[tuple[str, str]] = []
     for package in packages:
         folder = Path(__file__).parents[2].joinpath(*package.split("."))
-        files = sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
+        files = sorted([*folder.rglob("*.py"), *folder.rglob("*.csv")]) if folder.is_dir() else [folder.with_suffix(".py")]
         texts += [(file.relative_to(folder.parent).as_posix(), file.read_text(encoding="utf-8")) for file in files]
     return fingerprint(texts)
 
