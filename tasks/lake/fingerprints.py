@@ -24,7 +24,7 @@ def fingerprint(*values: object) -> str:
 
 
 def source_fingerprint(*packages: str) -> str:
-    """Fingerprint of the Python files of these packages ("tasks.voting") and the tables beside them, for steps that are redone with them."""
+    """Fingerprint of the Python files of these packages ("tasks.voting") and the tables beside them: steps are redone when they change."""
     texts: list[tuple[str, str]] = []
     for package in packages:
         folder = Path(__file__).parents[2].joinpath(*package.split("."))
