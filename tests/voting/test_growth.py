@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from itertools import product
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from planted_tables import query_rows, vote_rows
 from polars.testing import assert_frame_equal
 
-from tasks.lake.tables import GENERATIONS, QUERIES
+from tasks.lake.files import Lake, read_table
+from tasks.lake.tables import GENERATIONS, QUERIES, VOTES
 from tasks.voting.growth import growth
 from tasks.voting.vote import vote
 
@@ -100,3 +102,14 @@ def test_where_sampling_stopped_there_are_rows_for_what_was_drawn_and_none_of_im
     imported = vote_rows(query_rows(5), "m", [1.0, 0.0, 0.5, 0.7, None], k=None)
     assert growth(query_rows(5), imported, 0).is_empty()
     assert growth(query_rows(5), imported.clear(), 0).is_empty()
+
+
+@pytest.mark.slow
+def test_all_samples_of_the_demo_vote_as_its_votes_say(demo_lake: Path) -> None:
+    lake = Lake(str(demo_lake))
+    asked, votes = (read_table(lake, table, lake.files(table.name)) for table in (QUERIES, VOTES))
+    last = growth(asked, votes, 0).filter(pl.col("flip").is_not_null()).join(votes, on=["query_id", "model"])
+    assert last.height == votes.height
+    assert (last["correct"] == last["correct_right"]).all() and (last["samples"] == last["k"]).all()
+    flips = dict(last.group_by("ambiguous").agg(pl.col("flip").mean()).iter_rows())
+    assert 0 < flips[False] < flips[True] < 0.5
