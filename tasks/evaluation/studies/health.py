@@ -16,7 +16,7 @@ otherwise, is its own row. Of what could not be looked at (no samples, a study t
     few_queries        queries              there are fewer than 200 training or 200 test queries, or no validation query
     misled             below_hindsight      the best single model on training queries is surely not the best one on test queries
     miscalibrated      calibration_error    confidences are five points further off than luck, or the study `calibration` says so
-    unstable_clusters  winners_agree        clusters' winners are not shown to be more than luck, or clusters themselves are (study `clusters`)
+    unstable_clusters  winners_agree        winners of clusters, or clusters, are not shown to be more than luck (study `clusters`)
     contaminated       excess               a model has seen the training queries (study `contamination`)
     leaked             same_share, …        a test query of a benchmark is among those that were learned from, or 1 % of them nearly are
     unknown_answers    unknown_share        a router chose models whose answer is not known: these queries are left out, which flatters it
