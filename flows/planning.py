@@ -48,7 +48,8 @@ def print_plan(run: RunFile) -> None:
     rows = [(one.model.name, one.wanted, one.present, one.to_draw, one.tokens, one.hours, one.dollars) for one in plans]
     totals = [None if None in column else sum(column) for column in list(zip(*rows, strict=True))[1:]]
     columns = ["model", "wanted", "present", "to draw", "tokens to generate", "hours", "US dollars"]
-    print_grid(f"Samples of {run.name}", columns, [*rows, ("all", *totals)])
+    shown = len(columns) - all(one.model.price is None for one in plans)
+    print_grid(f"Samples of {run.name}", columns[:shown], [row[:shown] for row in (*rows, ("all", *totals))])
     if run.sampling.stop == "decided":
         console.print("At most so many: sampling a query stops once its vote is decided.")
     if any(one.model.replicas > 1 for one in plans):
