@@ -6,7 +6,7 @@ from tasks.report.chart_style import Chart, finished, legend
 from tasks.report.figures import Figure, Figures, between, percent, points, signed
 from tasks.report.studies import Section, Table
 
-TITLE = "Was a model trained on the questions it is judged by?"
+TITLE = "Was a model trained on the questions that routers learn from?"
 ENOUGH = 50  # training and test questions, as the study wants them
 LEAST = 5  # points, as the study wants them
 DRAWN = 40  # models and benchmarks in the chart
@@ -60,28 +60,36 @@ def _accused(figures: Figures, found: list[Figure], guilty: list[Figure]) -> str
 
 def _tried(figures: Figures, guilty: list[Figure]) -> str:
     """What routers earn that do not believe its labels."""
-    said = []
+    sentences = []
     for benchmark in sorted({one.benchmark or "" for one in guilty}):
-        gains = sorted(
-            (one for one in figures.all("gain_over_believed") if one.benchmark == benchmark),
-            key=lambda one: (one.router or "", one.setting or ""),
-        )
-        for gain in gains:
-            verdict = "which is inside the noise"
-            if gain.ci_low is not None and gain.ci_high is not None and (gain.ci_low > 0 or gain.ci_high < 0):
-                verdict = "so believing it cost accuracy" if gain.value > 0 else "so it is better believed than left out"
-                if not (gain.setting or "").startswith("without"):
-                    verdict = "so its labels misled the router" if gain.value > 0 else "so its labels did no harm"
-            said.append(f"{gain.setting} {signed(gain.value)} points ({between(gain)}), {verdict}")
-        if gains:
-            routers = _listed(sorted({one.router or "" for one in gains}))
-            said[-len(gains)] = f"On the test questions of {benchmark}, {routers} changes by: " + said[-len(gains)]
-    if not said:
+        gains = [one for one in figures.all("gain_over_believed") if one.benchmark == benchmark]
+        said = [
+            f"{gain.router} {'' if _is_without(gain) else 'with labels '}{gain.setting} {_change(gain)}"
+            for gain in sorted(gains, key=lambda one: (one.router or "", not _is_without(one), one.setting or ""))
+        ]
+        if said:
+            sentences.append(f"What routers make of it, on the test questions of {benchmark}: {'; '.join(said)}.")
+    if not sentences:
         return ""
     hindsight = (
-        " (“In hindsight”: its training labels are thinned out to what the test shows, which shows what they cost but nobody could do.)"
+        "(In hindsight: its right training labels were thinned out until they promise what the test questions show. "
+        "Nobody could do that in advance, but it tells what the labels cost.)"
     )
-    return "; ".join(said) + "." + hindsight
+    return " ".join([*sentences, hindsight])
+
+
+def _is_without(gain: Figure) -> bool:
+    return (gain.setting or "").startswith("without")
+
+
+def _change(gain: Figure) -> str:
+    """ "gains 2.1 points (0.3 to 4.0), so believing it cost accuracy"."""
+    what = f"{'gains' if gain.value > 0 else 'loses'} {points(gain.value)} ({between(gain)})"
+    if gain.ci_low is None or gain.ci_high is None or gain.ci_low <= 0 <= gain.ci_high:
+        return f"{what}, which is inside the noise"
+    if _is_without(gain):
+        return f"{what}, so {'believing it cost accuracy' if gain.value > 0 else 'it is better kept, whatever its labels'}"
+    return f"{what}, so {'its labels misled the router' if gain.value > 0 else 'its labels did no harm'}"
 
 
 def _too_few(figures: Figures, judged: set[str | None]) -> str:
