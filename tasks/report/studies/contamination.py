@@ -9,7 +9,7 @@ from tasks.report.studies import Section, Table
 TITLE = "Was a model trained on the questions that routers learn from?"
 ENOUGH = 50  # training and test questions, as the study wants them
 LEAST = 5  # points, as the study wants them
-DRAWN = 40  # models and benchmarks in the chart
+DRAWN = 15  # models and benchmarks in the chart, the accused first
 COLOURS = {"contaminated": "#e4572e", "not shown to be": "#7fa8cf"}
 
 
@@ -103,7 +103,7 @@ def _too_few(figures: Figures, judged: set[str | None]) -> str:
 def _chart(figures: Figures, found: list[Figure], guilty: list[Figure]) -> Chart:
     import altair as alt
 
-    drawn = found[:DRAWN]
+    drawn = sorted(found, key=lambda one: one not in guilty)[:DRAWN]
     one_benchmark = len({one.benchmark for one in found}) == 1
     data: list[dict[str, Any]] = []
     for one in drawn:
@@ -123,12 +123,12 @@ def _chart(figures: Figures, found: list[Figure], guilty: list[Figure]) -> Chart
         alt.Chart(alt.Data(values=[{"excess": 0}])).mark_rule(color="currentColor", opacity=0.4).encode(x=alt.X("excess:Q", title=axis)),
         base.mark_rule(strokeWidth=3, opacity=0.45, yOffset=7).encode(x=alt.X("low:Q", title=axis), x2="high:Q", color=colour),
         base.mark_point(filled=True, size=75, opacity=1, yOffset=7).encode(x=alt.X("excess:Q", title=axis), color=colour),
-        base.mark_text(align="center", dy=-7, fontSize=12, limit=260).encode(x=alt.X("excess:Q", title=axis), text="model:N"),
+        base.mark_text(align="center", dy=-7, fontSize=12, limit=400).encode(x=alt.X("excess:Q", title=axis), text="model:N"),
     )
     told = "; ".join(f"{point['model']} {signed(one.value)}" for point, one in zip(data[:6], drawn, strict=False))
-    text = f"Excess in points, the largest first: {told}. Intervals hold for all at once; one that holds zero accuses nobody."
+    text = f"Excess in points: {told}. Intervals hold for all at once; one that holds zero accuses nobody."
     if len(found) > DRAWN:
-        text += f" Drawn are the {DRAWN} largest of {len(found)}; the table has all."
+        text += f" Drawn are the {DRAWN} largest of {len(found)}, the accused first; the table has all."
     return finished("contamination", "How much more right on training questions than explained", text, chart, height=36 * len(data) + 10)
 
 
