@@ -56,13 +56,16 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    studies = {section.study: _with_markup(section) for section in study_sections(metrics)}
+    health = studies.pop("health", None)  # stands on top
     shown = figures.default or next(((router, policies[0]) for router, policies in figures.routers), None)
     return environment.get_template("page.html.jinja").render(
         run_name=run_name,
         verdicts=verdicts,
         charts={name: _safe(chart) for name, chart in charts(figures, unit).items()},
         systems=systems,
-        studies=[_with_markup(section) for section in study_sections(metrics)],
+        health=health,
+        studies=list(studies.values()),
         baselines=[(router_name(name), line) for name, line in BASELINE_LINES.items() if any(row["kind"] == name for row in systems)],
         frontier=frontier_table(figures),
         gains=sections.gains_by_benchmark(figures),

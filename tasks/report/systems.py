@@ -53,6 +53,26 @@ def leading(figures: Figures) -> set[tuple[str, str]]:
     return first | ({figures.default} if figures.default else set())
 
 
+def judged(figures: Figures) -> list[tuple[str, str]]:
+    """Each router with the policy that it is judged by, in the order of names.
+
+    The default router's own policy; else the most accurate on *validation* questions, else the router's first.
+    """
+    return [(router, _judging(figures, router, policies)) for router, policies in figures.routers]
+
+
+def _judging(figures: Figures, router: str, policies: list[str]) -> str:
+    if figures.default is not None and figures.default[0] == router and figures.default[1] in policies:
+        return figures.default[1]
+
+    def accuracy(policy: str) -> float:
+        found = figures.one("accuracy", split="validation", router=router, policy=policy)
+        return -found.value if found else 0.0
+
+    honest = [policy for policy in policies if not policy.endswith("-as-published")] or policies
+    return min(honest, key=accuracy)
+
+
 def foremost(figures: Figures, count: int) -> list[str]:
     """At most `count` routers to draw, by accuracy on *validation* questions, the default router first."""
 

@@ -14,12 +14,12 @@ from html import escape
 
 import polars as pl
 
+from tasks.report.alarm_words import NOT_YET, constant_model
+from tasks.report.alarms import raised
 from tasks.report.figures import Figures, between, dollars, percent, points, seconds, signed
-from tasks.report.systems import summary_table
+from tasks.report.systems import judged, summary_table
 
-SMALL = 200  # test questions: below, an accuracy is known to about seven points either way
 AT_A_LOSS = 0.1  # an oracle's accuracy below which what is right may as well be luck
-NOT_YET = "Beating the best single model by recognising the benchmark is not yet routing."
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,13 @@ class Verdicts:
 
 
 def verdict_sentences(metrics: pl.DataFrame) -> Verdicts:
-    """Put rows of METRICS (study "evaluation") in words."""
+    """Put rows of METRICS (studies "evaluation" and "health") in words."""
     figures = Figures(metrics)
-    chosen = [(router, _policy(figures, router, policies)) for router, policies in figures.routers]
-    routers = [_router(figures, router, policy) for router, policy in chosen]
+    routers = [_router(figures, router, policy) for router, policy in judged(figures)]
     answer, headline = _headline(figures, routers)
-    return Verdicts(answer, headline, routers, _alarms(figures, chosen), compared(figures), looks(figures), _censored(figures))
+    return Verdicts(
+        answer, headline, routers, raised(Figures(metrics, "health"), figures), compared(figures), looks(figures), _censored(figures)
+    )
 
 
 def compared(figures: Figures) -> int:
@@ -114,19 +115,6 @@ def escape_markdown(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]#!|~$])", r"\\\1", escape(" ".join(text.split()), quote=False))
 
 
-def _policy(figures: Figures, router: str, policies: list[str]) -> str:
-    """The policy that a router is judged by: the default router's own, else the most accurate on validation questions, else its first."""
-    if figures.default is not None and figures.default[0] == router and figures.default[1] in policies:
-        return figures.default[1]
-
-    def accuracy(policy: str) -> float:
-        found = figures.one("accuracy", split="validation", router=router, policy=policy)
-        return -found.value if found else 0.0
-
-    honest = [policy for policy in policies if not policy.endswith("-as-published")] or policies
-    return min(honest, key=accuracy)
-
-
 def _router(figures: Figures, router: str, policy: str) -> Verdict:
     """One sentence about one router."""
     gain = figures.one("gain_corrected", router=router, policy=policy)  # its interval allows for how many routers are compared
@@ -157,15 +145,6 @@ def _only_knows_the_benchmark(figures: Figures, router: str, policy: str) -> boo
     return len(figures.benchmarks) > 1 and gain is not None and not (gain.ci_low is not None and gain.ci_low > 0)
 
 
-def _constant(figures: Figures, router: str, policy: str) -> str | None:
-    """The model that a constant in disguise always asks; None for a router that does choose."""
-    found = figures.one("constant", router=router, policy=policy)
-    if found is None or found.value != 1:
-        return None
-    shares = {row.model: row.value for row in figures.pooled("share") if (row.router, row.policy) == (router, policy) and row.model}
-    return max(sorted(shares), key=lambda name: shares[name])
-
-
 def _hindsight_best(figures: Figures) -> str | None:
     """The single model that is best on the test questions themselves."""
     return next((row.model for row in figures.pooled("hindsight_best")), None)
@@ -191,7 +170,7 @@ def _headline(figures: Figures, routers: list[Verdict]) -> tuple[str, str]:
     if chosen.value > 0:
         if _only_knows_the_benchmark(figures, chosen.router, chosen.policy):
             return "Not yet", f"{said} {NOT_YET}{room}"
-        if model := _constant(figures, chosen.router, chosen.policy):
+        if model := constant_model(figures, chosen.router, chosen.policy):
             alone = f"But it is a constant: it asks {model} whatever the question, which needs no router."
             return "No", f"{said} {alone}{room}"
         hindsight = figures.one("gain_over_hindsight", router=chosen.router, policy=chosen.policy)
@@ -231,46 +210,6 @@ def _price(figures: Figures, verdict: Verdict) -> str:
         if router and best:
             parts.append(f"{show(router.value)} {thing} against {show(best.value)}")
     return f" It takes {' and '.join(parts)}." if parts else ""
-
-
-def _alarms(figures: Figures, chosen: list[tuple[str, str]]) -> list[str]:
-    """What a reader has to know before believing the figures."""
-    alarms = []
-    constants: dict[str, list[str]] = {}
-    for router, policy in chosen:
-        if model := _constant(figures, router, policy):
-            constants.setdefault(model, []).append(f"{router} with {policy}")
-    for model, names in constants.items():
-        same = ", the best single model" if model == figures.best_single else ""
-        what = "is a constant: it sends" if len(names) == 1 else "are constants: they send"
-        alarms.append(f"{', '.join(names)} {what} at least 98 % of the questions to {model}{same}.")
-    gainers = [
-        (router, policy) for router, policy in chosen if (gain := figures.one("gain", router=router, policy=policy)) and gain.value > 0
-    ]
-    benchmark_only = [router for router, policy in gainers if _only_knows_the_benchmark(figures, router, policy)]
-    if benchmark_only:
-        verb = "is" if len(benchmark_only) == 1 else "are"
-        alarms.append(f"{', '.join(benchmark_only)} {verb} not shown to be better than a router that knows only the benchmark. {NOT_YET}")
-    overrated = figures.one("gain_over_hindsight", router="best-single", policy="argmax")
-    if overrated is not None and overrated.ci_high is not None and overrated.ci_high < 0:
-        alarms.append(
-            f"{figures.best_single}, the best single model on training questions, is {points(-overrated.value)} below "
-            f"{_hindsight_best(figures)} on the test questions. Look at its training labels: was it trained on these questions? "
-            "Routers that learned from them are misled too, and a gain over it is easily had."
-        )
-    n = max((row.n or 0 for row in figures.pooled("accuracy")), default=0)
-    if n < SMALL:
-        alarms.append(f"There are only {n:,} test questions: differences of a few points cannot be seen.")
-    if figures.routers and figures.default is None:
-        alarms.append("There are no validation questions to choose a router or policy by.")
-    short = [row for row in figures.pooled("incomplete") if row.value]
-    if short:
-        named = ", ".join(f"{row.model} {row.value * (row.n or 0):,.0f}" for row in short)
-        alarms.append(f"Test questions with fewer samples than wanted, and another answer that could still win: {named}. Run again.")
-    for row in figures.all("contaminated"):
-        if row.value == 1:
-            alarms.append(f"{row.model} is more accurate on training questions than can be believed; it may have been trained on them.")
-    return alarms
 
 
 def _censored(figures: Figures) -> str | None:

@@ -25,7 +25,7 @@ def sample_alarms(tables: Tables) -> list[Row]:
     queries = {}
     for (benchmark, model), of_model in sampled.group_by("benchmark", "model", maintain_order=True):
         drawn, valid = of_model["k"].to_numpy().astype(np.float64), of_model["valid"].to_numpy().astype(np.float64)
-        value, low, high = share(drawn - valid, drawn)
+        value, low, high = share(np.maximum(drawn - valid, 0.0), drawn)
         queries[benchmark, model] = of_model.height
         rows += [
             row("unreadable_share", value, of_model.height, low=low, high=high, benchmark=str(benchmark), model=str(model)),

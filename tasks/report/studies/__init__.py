@@ -30,6 +30,8 @@ STUDIES = (
     "switching",
 )
 
+LONG = 40  # characters that a figure with its interval does not have
+
 
 @dataclass(frozen=True)
 class Table:
@@ -38,6 +40,17 @@ class Table:
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str | tuple[str, str]]]
+
+    @property
+    def in_words(self) -> set[int]:
+        """Numbers of the columns, but the first, that are to be read as text: with long cells, or without a digit anywhere."""
+        found = set()
+        for number in range(1, len(self.columns)):
+            cells = [row[number] if isinstance(row[number], str) else "".join(row[number]) for row in self.rows]
+            plain = [cell for cell in cells if cell not in ("", "–")]
+            if plain and (max(map(len, plain)) > LONG or not any(character.isdigit() for cell in plain for character in cell)):
+                found.add(number)
+        return found
 
 
 @dataclass(frozen=True)
