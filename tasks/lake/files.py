@@ -104,14 +104,15 @@ def open_lake(url: str) -> Lake:
 def write_table(lake: Lake, table: Table, frame: pl.DataFrame, path: str, notes: dict[str, str] | None = None) -> str:
     """Check `frame` against the table's schema and write it as one Parquet file below `LAKE/<table>/`.
 
-    `path` is the file's, ending in ".parquet", or a folder's, ending in "/": then the file is named by its content, so that
+    `path` is the file's, ending in ".parquet", or a folder's, ending in "/" or empty: then the file is named by its content, so that
     a step that is redone and comes to the same rows leaves everything downstream as it was. Columns of the path
     (`Table.hive`) are left out of the file. `notes` are put into the file's own metadata. Returns the path in the lake.
     """
     buffer = io.BytesIO()
     check(table, frame).drop(table.hive).write_parquet(buffer, compression="zstd", row_group_size=_ROWS_AT_ONCE, metadata=notes)
     content = buffer.getvalue()
-    full = f"{table.name}/{path}" + (f"{fingerprint(content)}.parquet" if path.endswith("/") else "")
+    full = f"{table.name}/{path}"
+    full += f"{fingerprint(content)}.parquet" if full.endswith("/") else ""
     lake.create(full, content)
     return full
 

@@ -66,6 +66,7 @@ def test_the_same_rows_have_the_same_file_name(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     assert write_table(lake, SCORES, scores(), "r/") == write_table(lake, SCORES, scores(), "r/")
     assert write_table(lake, SCORES, scores(confidence=0.25), "r/") != write_table(lake, SCORES, scores(), "r/")
+    assert write_table(lake, SCORES, scores(), "") in lake.files("scores")  # in no folder of its own
 
 
 def test_a_sample_that_was_written_twice_is_read_once(tmp_path: Path) -> None:
