@@ -28,11 +28,12 @@ ITERATIONS = 3  # of the decomposition; with 5, characters of RouterDC's queries
 MIN_TEXTS = 3  # that a term must be in
 MAX_SHARE = 0.95  # of the texts, that a term may be in
 SMALLEST = 1e-4  # length, or share of the largest singular value, below which there is nothing but rounding
+REMEMBERED = 20_000  # texts, of which vectors are kept for a while: 16 MB
 
 Vectors = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Terms:
     """What `fit_terms` learned: the terms, their inverse document frequencies, float64 (terms,), and the reduction."""
 
@@ -43,6 +44,9 @@ class Terms:
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
         """The vector of each text, float32 (texts, dimensions), of length 1, or 0 where no term is known."""
+        return _remembered(self, tuple(texts)).copy() if len(texts) <= REMEMBERED else self._vectors(texts)
+
+    def _vectors(self, texts: Sequence[str]) -> Vectors:
         counts = [Counter(column for term in self._split(text) if (column := self._columns.get(term)) is not None) for text in texts]
         ends = np.cumsum([0, *map(len, counts)])
         columns = np.fromiter((column for count in counts for column in sorted(count)), np.int32, ends[-1])
@@ -62,6 +66,11 @@ class Terms:
     @cached_property
     def _components(self) -> Vectors:
         return self.components.astype(np.float32)
+
+
+@lru_cache(maxsize=8)  # a study trains routers on the same texts again and again
+def _remembered(terms: Terms, texts: tuple[str, ...]) -> Vectors:
+    return terms._vectors(texts)
 
 
 def fit_terms(kind: str, texts: Sequence[str], seed: int) -> Terms:
