@@ -1,6 +1,6 @@
 """Does the model that is best in a cluster of questions stay the best?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tasks.report.chart_style import Chart, finished, legend
@@ -162,29 +162,40 @@ def _chart(figures: Figures, settings: Sequence[str]) -> Chart:
 
 
 def _table(figures: Figures, settings: Sequence[str]) -> Table:
-    columns = {
-        "clusters that agree": "winners_agree",
-        "by chance": "winners_agree_by_chance",
-        "by chance within benchmarks": WITHIN,
-        "chance agrees as much": "p_value",
-        "… within benchmarks": "p_value_within_benchmarks",
-        "accuracy": "accuracy",
-        "gain over best single": "gain",
-        "gain, interval for all": "gain_corrected",
-        "gain over benchmark": "gain_over_benchmark",
-        "accuracy in hindsight": "hindsight_accuracy",
-        "the same by lot": "hindsight_accuracy_by_chance",
-    }
-    columns = {name: metric for name, metric in columns.items() if any(figures.one(metric, setting=setting) for setting in settings)}
+    several = any(figures.one(WITHIN, setting=setting) for setting in settings)
+    columns = ["clusters", "agree", "by lot", *(["by lot in benchmarks"] if several else [])]
+    columns += ["accuracy", "gain", *(["over benchmark"] if several else []), "in hindsight", "same winner", "Rand index"]
     rows: list[list[str | tuple[str, str]]] = []
     for setting in settings:
-        row: list[str | tuple[str, str]] = [setting]
-        for metric in columns.values():
-            found = figures.one(metric, setting=setting)
-            shown = signed(found.value) if found and metric.startswith("gain") else percent(found.value if found else None)
-            row.append((shown, between(found)) if found and found.ci_low is not None else shown)
+        of = {
+            metric: figures.one(metric, setting=setting)
+            for metric in ("winners_agree", "accuracy", "gain_corrected", "gain_over_benchmark", "hindsight_accuracy")
+        }
         same, alike = _same_winner(figures, setting), figures.one("adjusted_rand", setting=setting.split(WITHOUT)[0])
-        row += [f"{percent(same.value)} {same.model}" if same else "–", f"{alike.value:.2f}" if alike else "–"]
+        agree, luck = of["winners_agree"], figures.one("hindsight_accuracy_by_chance", setting=setting)
+        row: list[str | tuple[str, str]] = [
+            setting,
+            (percent(agree.value), f"of {agree.n}") if agree else "–",
+            _by_lot(figures, setting, ""),
+        ]
+        row += [_by_lot(figures, setting, "_within_benchmarks")] if several else []
+        row += [_with_interval(of["accuracy"], percent), _with_interval(of["gain_corrected"], signed)]
+        row += [_with_interval(of["gain_over_benchmark"], signed)] if several else []
+        row.append((percent(of["hindsight_accuracy"].value), f"by lot {percent(luck.value)}") if of["hindsight_accuracy"] and luck else "–")
+        row += [(percent(same.value), same.model or "") if same else "–", f"{alike.value:.2f}" if alike else "–"]
         rows.append(row)
-    caption = "In per cent, gains in points; with 95 % intervals, or where 95 % of the lots lie"
-    return Table(caption, ["clusters", *columns, "same winner", "adjusted Rand index"], rows)
+    caption = (
+        "In per cent, gains in points, with 95 % intervals (of the gain over the best single model for all clusterings at once); by lot: "
+        "where 95 of 100 lie, and how often they agree as much (p, for all clusterings at once)"
+    )
+    return Table(caption, columns, rows)
+
+
+def _by_lot(figures: Figures, setting: str, kind: str) -> str | tuple[str, str]:
+    """How many clusters agree by lot, where 95 of 100 lots lie, and how often they agree as much as was observed."""
+    chance, p_value = (figures.one(f"{metric}{kind}", setting=setting) for metric in ("winners_agree_by_chance", "p_value"))
+    return (percent(chance.value), f"{between(chance)}, p {p_value.value:.3f}") if chance and p_value else "–"
+
+
+def _with_interval(found: Figure | None, write: Callable[[float], str]) -> str | tuple[str, str]:
+    return (write(found.value), between(found)) if found else "–"
