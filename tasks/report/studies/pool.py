@@ -11,7 +11,6 @@ from tasks.report.studies.wording import between_brackets, listed, sign
 TITLE = "Which pools does routing suit, and which of these models does it need?"
 ALL, TWO_BEST, SIMILAR, DIFFERENT = "all", "two best", "similar strength", "different strength"
 LOSS = 0.01  # a model that brings less than this for sure can be left out
-LABELLED = 12  # pools with a name in the chart; of more only the groups
 KINDS = {"all models": KIND_COLOURS["router"], "a group": KIND_COLOURS["best single model"], "one left out": KIND_COLOURS["baseline"]}
 
 
@@ -45,8 +44,11 @@ def _sizes(figures: Figures, router: str, pools: Sequence[str]) -> list[str]:
         f"{router} was trained anew on {len(pools) - 1} smaller pools. With all {count} models it is right on {percent(whole.value)} "
         f"of the test questions {between_brackets(whole)}, {_more(gain)} than the best single model {between_brackets(gain)}."
     ]
-    if pair is not None:
-        text.append(f"With only the two best on training questions ({_models(figures, TWO_BEST)}) it is right on {percent(pair.value)}.")
+    if pair is not None and (of_pair := figures.one("gain", router=router, setting=TWO_BEST)):
+        text.append(
+            f"With only the two best on training questions ({_models(figures, TWO_BEST)}) it is right on {percent(pair.value)} and gains "
+            f"{signed(of_pair.value)} points over the better of them {between_brackets(of_pair)}."
+        )
     return text
 
 
@@ -118,7 +120,7 @@ def _members(figures: Figures, router: str) -> list[str]:
     if harmful:
         text.append(f"It is better without {listed([f'{row.model} ({points(row.value)}, {between(row)})' for row in harmful])}.")
     if spare:
-        lost = f"at most {points(max(row.ci_high or 0 for row in spare))} are lost"
+        lost = f"at most {points(max([0.0, *(row.ci_high or 0 for row in spare)]))} are lost"
         text.append(f"It could do without {listed([row.model or '' for row in spare], 'or')}, one of them: {lost}.")
     if open_:
         most = max((row.ci_high for row in open_ if row.ci_high is not None), default=None)
@@ -141,7 +143,7 @@ def _chart(figures: Figures, router: str, pools: Sequence[str]) -> Chart | None:
             kind = "all models" if pool == ALL else "a group" if pool in (TWO_BEST, SIMILAR, DIFFERENT) else "one left out"
             ends = {"low": gain.ci_low, "high": gain.ci_high}
             data.append(
-                {"pool": pool, "kind": kind, "label": pool if len(pools) <= LABELLED or kind != "one left out" else ""}
+                {"pool": pool, "kind": kind, "label": pool if kind == "a group" else ""}  # the others lie beside each other
                 | {"gain": round(100 * gain.value, 2), "room": round(100 * room.value, 2)}
                 | {name: None if end is None else round(100 * end, 2) for name, end in ends.items()}
             )
@@ -154,16 +156,19 @@ def _chart(figures: Figures, router: str, pools: Sequence[str]) -> Chart | None:
     base = alt.Chart(alt.Data(values=data)).encode(
         x=x, color=colour, tooltip=[alt.Tooltip("pool:N"), alt.Tooltip("gain:Q"), alt.Tooltip("room:Q", title="oracle’s gain")]
     )
+    middle = (min(point["room"] for point in data) + max(point["room"] for point in data)) / 2
+    left, right = ([point for point in data if (point["room"] > middle) == is_right] for is_right in (False, True))
     nothing = alt.Chart(alt.Data(values=[{"gain": 0}])).mark_rule(strokeDash=[4, 4], color="currentColor", opacity=0.4).encode(y=y)
     chart = alt.layer(
         nothing,
         base.mark_rule(strokeWidth=2, opacity=0.3).encode(y=alt.Y("low:Q", title="the router’s gain, points"), y2="high:Q"),
         base.mark_point(filled=True, size=90, opacity=1).encode(y=y),
-        alt.Chart(alt.Data(values=data)).mark_text(align="left", dx=8, dy=-6, fontSize=11, limit=150).encode(x=x, y=y, text="label:N"),
+        alt.Chart(alt.Data(values=left)).mark_text(align="left", dx=8, dy=-6, fontSize=11).encode(x=x, y=y, text="label:N"),
+        alt.Chart(alt.Data(values=right)).mark_text(align="right", dx=-8, dy=-6, fontSize=11).encode(x=x, y=y, text="label:N"),
     )
     text = (
-        "Each point is a pool on which the router was trained. Gains are over the best single model of the same pool, so below the "
-        "dashed line routing does not pay; bars are 95 % intervals."
+        "Each point is a pool on which the router was trained; the table names them all. Gains are over the best single model of the same "
+        "pool, so below the dashed line routing does not pay; bars are 95 % intervals."
     )
     return finished("pool", "What a router gains by what there is to gain", text, chart, height=340)
 
