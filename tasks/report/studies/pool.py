@@ -10,6 +10,7 @@ from tasks.report.studies.wording import between_brackets, listed, sign
 
 TITLE = "Which pools does routing suit, and which of these models does it need?"
 ALL, TWO_BEST, SIMILAR, DIFFERENT = "all", "two best", "similar strength", "different strength"
+NAMED = 5  # models of a group; of more it is only said how many
 LOSS = 0.01  # a model that brings less than this for sure can be left out
 KINDS = {"all models": KIND_COLOURS["router"], "a group": KIND_COLOURS["best single model"], "one left out": KIND_COLOURS["baseline"]}
 
@@ -64,13 +65,15 @@ def _similar(figures: Figures, router: str) -> list[str]:
         answer = "So in this pool routing suits models of different strength better"
     else:
         answer = "So whether routing suits models of similar strength better cannot be told here"
+    if sign(similar) < 1 and sign(different) < 1:
+        answer += ", and it is not shown to pay in either"
     return [
         "Does routing suit models of similar strength?",
         f"Among those nearest to each other ({_models(figures, SIMILAR)}) it gains {signed(similar.value)} points over the best of them "
         f"{between_brackets(similar)}, among as many that are far apart ({_models(figures, DIFFERENT)}) {signed(different.value)} "
         f"{between_brackets(different)}.",
-        f"{answer}: the difference is {signed(difference.value)} points {between_brackets(difference)}. A larger gain is not a better "
-        f"router: these pools are right on {_accuracy(figures, router, SIMILAR)} and {_accuracy(figures, router, DIFFERENT)}.",
+        f"{answer}: the difference on the same questions is {signed(difference.value)} points {between_brackets(difference)}. A larger gain "
+        f"is not a better router: these pools are right on {_accuracy(figures, router, SIMILAR)} and {_accuracy(figures, router, DIFFERENT)}.",
     ]
 
 
@@ -200,10 +203,12 @@ def _count(figures: Figures, pool: str) -> int:
 
 
 def _models(figures: Figures, pool: str) -> str:
-    """Those of a group, the strongest first: "atlas 41 %, ledger 40 %"."""
+    """Those of a group, the strongest first: "atlas 41 %, ledger 40 %"; of many only how many."""
     found = sorted(
         (row for row in figures.all("strength", split="train") if row.setting == pool), key=lambda row: (-row.value, row.model or "")
     )
+    if len(found) > NAMED:
+        return f"{len(found)} models of {percent(found[-1].value, 0)} to {percent(found[0].value, 0)} on training questions"
     return ", ".join(f"{row.model} {percent(row.value, 0)}" for row in found)
 
 
