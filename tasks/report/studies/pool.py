@@ -66,14 +66,15 @@ def _similar(figures: Figures, router: str) -> list[str]:
     else:
         answer = "So whether routing suits models of similar strength better cannot be told here"
     if sign(similar) < 1 and sign(different) < 1:
-        answer += ", and it is not shown to pay in either"
+        answer += " (and it is shown to pay in neither)"
     return [
         "Does routing suit models of similar strength?",
         f"Among those nearest to each other ({_models(figures, SIMILAR)}) it gains {signed(similar.value)} points over the best of them "
         f"{between_brackets(similar)}, among as many that are far apart ({_models(figures, DIFFERENT)}) {signed(different.value)} "
         f"{between_brackets(different)}.",
-        f"{answer}: the difference on the same questions is {signed(difference.value)} points {between_brackets(difference)}. A larger gain "
-        f"is not a better router: these pools are right on {_accuracy(figures, router, SIMILAR)} and {_accuracy(figures, router, DIFFERENT)}.",
+        f"{answer}: the difference on the same questions is {signed(difference.value)} points {between_brackets(difference)}.",
+        f"A larger gain is not a better router: these pools are right on {_accuracy(figures, router, SIMILAR)} and "
+        f"{_accuracy(figures, router, DIFFERENT)}.",
     ]
 
 
