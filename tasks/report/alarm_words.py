@@ -270,3 +270,20 @@ def cut_off(alarms: list[Figure], health: Health) -> str:
         f"Samples that were cut off at the length limit: {_named(alarms, health, 'cut_off_share')}. A model that was not let finish looks "
         "worse than it is. Raise max_new_tokens."
     )
+
+
+# How each is shown, and what is said of those that are raised.
+EXCESS = (show_excess, contaminated)
+LEAKED = (show_leaked, leaked)
+MISLED = (show_misled, misled)
+CONSTANT = (share("largest_share"), constants)
+ONLY_BENCHMARK = (show_over_benchmark, only_benchmark)
+CANNOT_TELL = (show_detectable, cannot_tell)
+FEW = (show_few, few)
+UNKNOWN = (share("unknown_share"), unknown)
+SELDOM = (share("asked_share"), seldom)
+INCOMPLETE = (share("incomplete_share"), incomplete)
+CUT_OFF = (share("cut_off_share"), cut_off)
+UNREADABLE = (share("unreadable_share"), unreadable)
+CALIBRATION = (show_calibration, miscalibrated)
+CLUSTERS = (show_clusters, unstable)

@@ -17,10 +17,15 @@ from tasks.report.systems import judged
 
 @dataclass(frozen=True)
 class Check:
-    """One kind of alarm. `state`: raised, fine or not looked at. `found`: the figures behind it. `sentence`: what it means, if raised."""
+    """One kind of alarm.
+
+    `state`: raised, fine or not looked at. `limit`: what raises it. `found`: the figures behind it; of what is fine, the one nearest to an
+    alarm. `sentence`: what it means and what to do, if it is raised.
+    """
 
     title: str
     state: str
+    limit: str
     found: str
     sentence: str
 
@@ -31,6 +36,7 @@ class _Kind:
 
     metric: str
     title: str
+    limit: str
     figure: str
     show: Callable[[Figure, Health], str]
     say: Callable[[list[Figure], Health], str]
@@ -54,44 +60,66 @@ def checks(figures: Figures, evaluation: Figures) -> list[Check]:
 def _check(kind: _Kind, health: Health) -> Check:
     alarms = health.alarms(kind.metric)
     if not alarms:
-        return Check(kind.title, "not looked at", kind.missing, "")
+        return Check(kind.title, "not looked at", kind.limit, kind.missing, "")
     up = [alarm for alarm in alarms if alarm.value == 1]
     shown = sorted(up or alarms, key=lambda alarm: (-kind.worse * (health.behind(alarm, kind.figure) or alarm).value, words.who(alarm)))
     told = [kind.show(alarm, health) for alarm in shown[: TOLD if up else 1]]
     more = f" and {len(up) - TOLD} more" if len(up) > TOLD else ""
-    others = f" (of {len(alarms)}, the nearest to an alarm)" if not up and len(alarms) > 1 else ""
-    return Check(kind.title, "raised" if up else "fine", f"{'; '.join(told)}{more}{others}", kind.say(shown, health) if up else "")
+    return Check(kind.title, "raised" if up else "fine", kind.limit, f"{'; '.join(told)}{more}", kind.say(shown, health) if up else "")
 
 
 _STUDY = "the study {} was not made"
 _SAMPLES = "there are no samples"
 _ROUTES = "no router has a route on a test question"
+_CONTAMINATION, _CLUSTERS = _STUDY.format("contamination"), _STUDY.format("clusters")
+_5_POINTS, _OFTEN = "a tie, and the interval is wider than ±5 points", "surely more than 5 %"
 # The gravest first.
 KINDS = (
     _Kind(
-        "contaminated", "Models trained on these questions", "excess", words.show_excess, words.contaminated, _STUDY.format("contamination")
+        "contaminated",
+        "Models trained on the questions",
+        "surely above what is explained, by 5 points",
+        "excess",
+        *words.EXCESS,
+        _CONTAMINATION,
     ),
-    _Kind("leaked", "Test questions that were learned from", "same_share", words.show_leaked, words.leaked, "there are no test questions"),
-    _Kind("misled", "Best single model badly chosen", "below_hindsight", words.show_misled, words.misled, "there is none", -1),
-    _Kind("constant", "Routers that are constants", "largest_share", words.share("largest_share"), words.constants, _ROUTES),
+    _Kind("leaked", "Test questions that were learned from", "any, or 1 % nearly", "same_share", *words.LEAKED, "no test questions"),
+    _Kind(
+        "misled",
+        "Best single model badly chosen",
+        "surely not the best on test questions",
+        "below_hindsight",
+        *words.MISLED,
+        "there is none",
+        -1,
+    ),
+    _Kind("constant", "Routers that are constants", "98 % of the questions to one model", "largest_share", *words.CONSTANT, _ROUTES),
     _Kind(
         "only_benchmark",
         "Routers that know only the benchmark",
+        "a gain, but not shown over the benchmark’s best",
         "gain_over_benchmark",
-        words.show_over_benchmark,
-        words.only_benchmark,
+        *words.ONLY_BENCHMARK,
         "there is one benchmark, or no router",
         -1,
     ),
-    _Kind("cannot_tell", "Differences that cannot be seen", "detectable_gain", words.show_detectable, words.cannot_tell, _ROUTES),
-    _Kind("few_queries", "Few questions", "queries", words.show_few, words.few, "there are none", -1),
-    _Kind("unknown_answers", "Answers that are not known", "unknown_share", words.share("unknown_share"), words.unknown, _ROUTES),
+    _Kind("cannot_tell", "Differences that cannot be seen", _5_POINTS, "detectable_gain", *words.CANNOT_TELL, _ROUTES),
+    _Kind("few_queries", "Few questions", "below 200 of training or test, none of validation", "queries", *words.FEW, "there are none", -1),
+    _Kind("unknown_answers", "Answers that are not known", "any", "unknown_share", *words.UNKNOWN, _ROUTES),
     _Kind(
-        "seldom_asked", "Models that were asked little", "asked_share", words.share("asked_share"), words.seldom, "there are no votes", -1
+        "seldom_asked",
+        "Models that were asked little",
+        "fewer than half of the questions",
+        "asked_share",
+        *words.SELDOM,
+        "there are no votes",
+        -1,
     ),
-    _Kind("incomplete", "Samples that are missing", "incomplete_share", words.share("incomplete_share"), words.incomplete, _SAMPLES),
-    _Kind("cut_off", "Samples that were cut off", "cut_off_share", words.share("cut_off_share"), words.cut_off, _SAMPLES),
-    _Kind("unreadable", "Samples that cannot be read", "unreadable_share", words.share("unreadable_share"), words.unreadable, _SAMPLES),
-    _Kind("miscalibrated", "Confidences that are wrong", "calibration_error", words.show_calibration, words.miscalibrated, _ROUTES),
-    _Kind("unstable_clusters", "Clusters that are luck", "p_value", words.show_clusters, words.unstable, _STUDY.format("clusters")),
+    _Kind("incomplete", "Samples that are missing", "any that could change a vote", "incomplete_share", *words.INCOMPLETE, _SAMPLES),
+    _Kind("cut_off", "Samples that were cut off", _OFTEN, "cut_off_share", *words.CUT_OFF, _SAMPLES),
+    _Kind("unreadable", "Samples that cannot be read", _OFTEN, "unreadable_share", *words.UNREADABLE, _SAMPLES),
+    _Kind(
+        "miscalibrated", "Confidences that are wrong", "5 points further off than luck", "calibration_error", *words.CALIBRATION, _ROUTES
+    ),
+    _Kind("unstable_clusters", "Clusters that are luck", "not shown to be more", "p_value", *words.CLUSTERS, _CLUSTERS),
 )

@@ -14,17 +14,13 @@ def section(figures: Figures, evaluation: Figures) -> Section | None:
         return None
     count = {state: [check for check in found if check.state == state] for state in ("raised", "fine", "not looked at")}
     raised, fine, missing = count.values()
-    text = f"Of {len(raised) + len(fine)} things that make a comparison of routers worthless, {_found(raised)}."
+    text = f"{len(raised) + len(fine)} things that can spoil a comparison of routers were looked at, and {_found(raised)}."
     if missing:
         text += f" {len(missing)} more could not be looked at."
     text += " An alarm proves no figure wrong: it says where to look before believing it. What is fine is fine as far as these tables tell."
-    rows = [[check.title, check.state, check.found] for check in found]
-    return Section(
-        "health",
-        TITLE,
-        text,
-        table=Table("Raised ones first; in brackets 95 % intervals in per cent or points", ["what", "state", "found"], rows),
-    )
+    rows = [[check.title, check.state, check.found, check.limit] for check in found]
+    caption = "Alarms first. Found: in brackets 95 % intervals, in per cent or points; of what is fine, the figure nearest to an alarm"
+    return Section("health", TITLE, text, table=Table(caption, ["what", "state", "found", "alarm if"], rows))
 
 
 def _found(raised: list[Check]) -> str:
