@@ -44,7 +44,7 @@ def _ambiguous(figures: Figures) -> list[str]:
         return []
     share = f"{percent(whole.value)} of the votes on test questions {between_brackets(whole)}"
     text = [
-        f"A label says whether the majority of a model’s samples is right. {share} are ambiguous: tied, or no answer has half of the votes."
+        f"Labels come from votes: is the majority of a model’s samples right? {share} are ambiguous: tied, or no answer has half of the votes."
     ]
     models = sorted((row for row in figures.pooled("ambiguous") if row.model), key=lambda row: (-row.value, row.model or ""))
     if whole.value and len(models) > 1:
@@ -116,6 +116,8 @@ def _tried(figures: Figures) -> list[str]:
 
 def _told(figures: Figures, row: Figure) -> str:
     what = LABELS.get(row.setting or "", (f"on whether {row.setting} samples are right", ""))[0]
+    if row.setting == "without ambiguous" and figures.one("ambiguous") is None:
+        what += ", here scores above 0 and up to one half"  # of imported outcomes; nobody voted
     changed = figures.one("changed", split="train", setting=row.setting)
     share = f" ({percent(changed.value)} of the training labels)" if changed else ""
     if row.value == row.ci_low == row.ci_high == 0:

@@ -125,7 +125,8 @@ def _members(figures: Figures, router: str) -> list[str]:
         text.append(f"It is better without {listed([f'{row.model} ({points(row.value)}, {between(row)})' for row in harmful])}.")
     if spare:
         lost = f"at most {points(max([0.0, *(row.ci_high or 0 for row in spare)]))} are lost"
-        text.append(f"It could do without {listed([row.model or '' for row in spare], 'or')}, one of them: {lost}.")
+        of_them = ", one of them" if len(spare) > 1 else ""
+        text.append(f"It could do without {listed([row.model or '' for row in spare], 'or')}{of_them}: {lost}.")
     if open_:
         most = max((row.ci_high for row in open_ if row.ci_high is not None), default=None)
         worth = "" if most is None else f"; at most it is worth {points(most)}"

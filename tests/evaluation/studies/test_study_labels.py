@@ -158,6 +158,7 @@ def test_imported_outcomes_have_no_votes_and_only_labels_that_differ_are_tried()
     votes = pl.concat([vote_rows(queries, "a", right, k=None), vote_rows(queries, "b", right[::-1], k=None)])
     assert not list(trials_of("labels", {}, queries, votes, 0))
     assert study(without_trials(queries, votes)).is_empty() and sections(study(without_trials(queries, votes))) == []
+    assert study(without_trials(queries, votes.clear())).is_empty()
     scores = pl.concat([votes.filter(pl.col("model") == "a"), vote_rows(queries, "b", [0.7] * 180, k=None)])
     assert [trial.setting for trial in trials_of("labels", {}, queries, scores, 0)] == ["as they are", "at least 8 of 10"]
     found = study(tables(queries, scores))

@@ -127,8 +127,16 @@ def test_two_models_holes_and_missing_splits_are_no_reason_to_fail() -> None:
     whole = planted({"a": (0.9, 0.1), "b": (0.1, 0.9), "c": (0.5, 0.5)}, 0)
     holes = tables(whole.queries, whole.votes.sample(fraction=0.6, seed=0))
     assert figures(holes)["gain", "all"] > 0.1
+    assert study(tables(whole.queries, whole.votes.clear())).is_empty()
     no_test = Tables(whole.queries.filter(pl.col("split") != "test"), whole.votes, whole.scores, whole.routes, trials=whole.trials)
     assert study(no_test).is_empty() and sections(study(no_test)) == []
+
+
+def test_names_of_models_are_text_and_nothing_else() -> None:
+    names = {"</script><b>": (0.6, 0.75), "datum['x']": (0.95, 0.1), "without weak": (0.5, 0.5), "weak": (0.3, 0.4)}
+    found = sections(study(planted(names, 0)))[0]
+    assert found.chart is not None and "<" not in found.chart.specification
+    assert found.table is not None and len(found.table.rows) == 8
 
 
 def test_the_order_of_rows_changes_nothing() -> None:
