@@ -4,18 +4,70 @@ import json
 import re
 import shutil
 import subprocess
+from functools import cache
 from html.parser import HTMLParser
+from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from planted_tables import Tables, decided_early, hand_tables, pool_tables, query_rows
 
 from tasks.evaluation.evaluate import evaluate
+from tasks.evaluation.studies import KINDS, make_study, trials_of
+from tasks.evaluation.studies import Tables as Studied
+from tasks.lake.tables import CLUSTERS, ENDINGS, LOADS, METRICS, TRIALS
 from tasks.report.page import render
+from tasks.voting.growth import growth
 
+MADE = [name for name in KINDS if find_spec(f"tasks.evaluation.studies.{name.replace('-', '_')}")]
 EVIL = "</script><script>window.hurt=1</script><img src=x onerror=window.hurt=1>{{ 7*7 }}=cmd()$x^2$\"'&"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+def evil(tables: Tables) -> Tables:
+    """The tables with evil names: of a model, a router, a policy, a benchmark and a subject."""
+    wicked = pl.col(pl.String).replace(["general", "kmeans-tfidf", "random", "stories", "sums"], EVIL)
+    queries = tables.queries.with_columns(pl.col("benchmark", "subject").replace(["stories", "sums"], EVIL))
+    return Tables(queries, tables.votes.with_columns(wicked), tables.scores.with_columns(wicked), tables.routes.with_columns(wicked))
+
+
+@cache
+def studied() -> tuple[Tables, pl.DataFrame]:
+    """Tables with evil names, and the figures of all studies on them. What routers say in trials, and what is measured, is made up."""
+    tables, random = evil(pool_tables(60)), np.random.default_rng(0)
+    parts = (tables.queries, tables.votes, tables.scores, tables.routes)
+    models = tables.votes["model"].unique().sort()
+    ids = tables.queries["query_id"]
+    clusters = pl.concat(
+        pl.DataFrame([(query, EVIL, 4, seed, int(random.integers(4))) for query in ids], schema=CLUSTERS.schema, orient="row")
+        for seed in range(2)
+    )
+    made_up = {
+        "clusters": clusters,
+        "growth": growth(tables.queries, tables.votes, 0),
+        "endings": pl.DataFrame([(EVIL, EVIL, 1000, 300)], schema=ENDINGS.schema, orient="row"),
+        "loads": pl.DataFrame([(model, "transformers", EVIL, 5.0, 2.0, None, None) for model in models], schema=LOADS.schema, orient="row"),
+    }
+    metrics = evaluate(*parts, {}, 100, 0)
+    for name in MADE:
+        settings = {"of": "gsm8k"} if name == "reproduction" else {}
+        tried = [
+            (query, EVIL, trial.setting, model, float(random.random()))
+            for trial in trials_of(name, settings, tables.queries, tables.votes, 0)
+            for query in trial.queries.filter(pl.col("split") == "test")["query_id"]
+            for model in trial.votes["model"].unique().sort()
+        ]
+        trials = pl.DataFrame(tried, schema=TRIALS.schema, orient="row")
+        metrics = pl.concat([metrics, make_study(name, settings, Studied(*parts, metrics, trials, **made_up), 100, 0)])
+    return tables, metrics
+
+
+def page_of_studies(metrics: pl.DataFrame) -> str:
+    tables = studied()[0]
+    return render("demo", tables.queries, tables.votes, tables.scores, tables.routes, metrics, (), {})
 
 
 def page_of(tables: Tables, notes: tuple[str, ...] = (), settings: dict[str, str] | None = None, name: str = "demo") -> str:
@@ -143,6 +195,57 @@ def test_in_a_browser_every_chart_is_drawn_and_nothing_evil_runs(tmp_path: Path)
     assert tags.count("figure") == tags.count("svg") == 4
     assert tags.count("script") == 2 + 4
     assert "img" not in tags
+
+
+def test_every_study_has_its_section_and_no_name_in_it_becomes_markup() -> None:
+    metrics = studied()[1]
+    reader = Reader(page_of_studies(metrics))
+    assert not [element for element in reader.elements if element[0] == "img" or "onerror" in element[1]]
+    sections = [attributes["id"] for _, attributes in reader.elements if (attributes.get("id") or "").startswith("study-")]
+    assert sorted(sections) == sorted(f"study-{name}" for name in metrics["study"].unique() if name != "evaluation")
+    assert "49" not in re.findall(r"\{\{ (.*?) \}\}", "".join(reader.text))
+    for kind, text in reader.scripts:
+        assert kind in ("code", "application/json")
+        if kind == "application/json":
+            assert not names_in_expressions(json.loads(text)), text[:200]
+
+
+def names_in_expressions(part: object, key: str = "") -> bool:
+    """Whether an evil name stands anywhere in a chart's specification but among its data and in lists of values."""
+    if isinstance(part, dict):
+        return any(EVIL in name or names_in_expressions(value, name) for name, value in part.items() if name not in ("values", "datasets"))
+    if isinstance(part, list):
+        return key not in ("domain", "sort", "range") and any(names_in_expressions(value, key) for value in part)
+    return isinstance(part, str) and EVIL in part
+
+
+def test_headings_are_in_order() -> None:
+    levels = [int(tag[1]) for tag, _ in Reader(page_of_studies(studied()[1])).elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels[1:]))
+    assert 4 in levels
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+def test_in_a_browser_the_charts_of_all_studies_are_drawn_and_nothing_evil_runs(tmp_path: Path) -> None:
+    page = page_of_studies(studied()[1])
+    drawn = Reader(in_chromium(page, tmp_path))
+    tags = [tag for tag, _ in drawn.elements]
+    assert tags.count("figure") == tags.count("svg") == page.count("<figure")
+    assert "img" not in tags
+
+
+def test_a_study_without_a_section_or_a_chart_leaves_a_page() -> None:
+    metrics = studied()[1]
+    for name in metrics["study"].unique():
+        assert "Accuracy, time and cost" in page_of_studies(
+            metrics.filter((pl.col("study") == "evaluation") | (pl.col("study") == name)).head(3000)
+        )
+    nothing = pl.DataFrame(
+        [{**dict.fromkeys(METRICS.columns), "study": name, "metric": "x", "value": 1.0} for name in MADE], schema=METRICS.schema
+    )
+    assert "<h2>Studies</h2>" not in page_of_studies(nothing)
 
 
 def test_the_page_says_what_stopping_early_left_out_and_what_it_saved() -> None:
