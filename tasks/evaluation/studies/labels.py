@@ -2,6 +2,7 @@
 
     setting                  model   router  metric              value  ci_low  ci_high
     null                     atlas   null    ambiguous            0.39    0.34     0.44   (share of votes; also of each large subject)
+    null                     null    null    right_if_ambiguous   0.21    0.15     0.27   (share of ambiguous votes; and right_if_clear)
     3 samples                atlas   null    accuracy             0.40    0.35     0.45   (of the majority of the first three)
     from 5 to 10 samples     atlas   null    gain_of_samples      0.01   -0.01     0.03
     null                     atlas   null    flip                 0.07    0.06     0.09   (labels that new samples would turn)
@@ -36,6 +37,7 @@ from tasks.lake import views
 from tasks.lake.interfaces import Trial
 
 AS_THEY_ARE = "as they are"
+RIGHT = {"right_if_ambiguous": 1.0, "right_if_clear": 0.0}
 SUBJECTS = 12  # the largest
 TOLD = 10  # numbers of samples that are told of, if there are more
 
@@ -83,9 +85,11 @@ def study(tables: Tables, settings: Settings, bootstrap: int, seed: int) -> list
 
 
 def _ambiguous(sheet: Sheet, votes: pl.DataFrame, resamples: Resamples) -> list[Row]:
-    """Share of ambiguous votes of each model, of all, and in each of the largest subjects."""
-    values = _matrix(sheet, votes.filter(pl.col("answers").is_not_null()), pl.col("ambiguous"))
-    rows = mean_rows(_of_models(sheet, "ambiguous", values), resamples)
+    """Share of ambiguous votes of each model, of all, and in each of the largest subjects; how many of them are right, and of others."""
+    sampled = votes.filter(pl.col("answers").is_not_null())
+    values, correct = (_matrix(sheet, sampled, pl.col(column)) for column in ("ambiguous", "correct"))
+    right = [({"metric": metric}, _mean(np.where(values == is_so, correct, np.nan))) for metric, is_so in RIGHT.items()]
+    rows = mean_rows([*_of_models(sheet, "ambiguous", values), *right], resamples)
     named = sheet.queries.with_row_index("row").filter(pl.col("subject").is_not_null())
     subjects = named.group_by("benchmark", "subject").agg(pl.col("row").sort(), size=pl.len())
     for benchmark, subject, of_subject, _ in subjects.sort("size", "benchmark", "subject", descending=[True, False, False])[

@@ -44,8 +44,15 @@ def _ambiguous(figures: Figures) -> list[str]:
         return []
     share = f"{percent(whole.value)} of the votes on test questions {between_brackets(whole)}"
     text = [
-        f"Labels come from votes: is the majority of a model’s samples right? {share} are ambiguous: tied, or no answer has half of the votes."
+        "Labels come from votes: is the majority of a model’s samples right?",
+        f"{share} are ambiguous: tied, or no answer has half of the votes.",
     ]
+    torn, clear = figures.one("right_if_ambiguous"), figures.one("right_if_clear")
+    if torn is not None and clear is not None:
+        text.append(
+            f"Of the ambiguous ones {percent(torn.value)} are right {between_brackets(torn)}, of the others {percent(clear.value)} "
+            f"{between_brackets(clear)}."
+        )
     models = sorted((row for row in figures.pooled("ambiguous") if row.model), key=lambda row: (-row.value, row.model or ""))
     if whole.value and len(models) > 1:
         (most, most_share), (least, least_share) = ((row.model, f"{percent(row.value)}, {between(row)}") for row in (models[0], models[-1]))
@@ -109,6 +116,9 @@ def _tried(figures: Figures) -> list[str]:
             text.append(f"So other labels make a better router here: {', or '.join(advice)}.")
         elif worse:
             text.append("So the labels had better stay as they are: none of the others is better, and not all of them are as good.")
+            torn, clear = figures.one("right_if_ambiguous"), figures.one("right_if_clear")
+            if "without ambiguous" in worse and torn is not None and clear is not None and torn.value < clear.value:
+                text.append("Ambiguous votes are more often wrong: left out, a model looks better than it is just where it is unsure.")
         else:
             text.append("Which labels it learns from makes no difference that could be told here.")
     return text

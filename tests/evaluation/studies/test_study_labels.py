@@ -121,6 +121,7 @@ def test_accuracy_with_few_samples_is_that_of_votes_of_so_few() -> None:
     gain = value(found, "accuracy", "10 samples") - value(found, "accuracy", "5 samples")
     assert value(found, "gain_of_samples", "from 5 to 10 samples") == pytest.approx(gain)
     assert 0 < value(found, "flip") < 0.3 and value(found, "ambiguous") > 0
+    assert value(found, "right_if_ambiguous") < value(found, "right_if_clear")
 
 
 def test_stopping_once_a_vote_is_decided_changes_no_accuracy() -> None:
