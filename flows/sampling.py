@@ -18,7 +18,9 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from tasks import steps
 from tasks.config import RunFile
 from tasks.errors import ModelUnusable, ShardsFailed, UserError
+from tasks.lake.files import Lake
 from tasks.sampling.engines import open_sampler
+from tasks.sampling.loads import keep_loads
 
 AT_ONCE = 2
 
@@ -46,6 +48,7 @@ def sample_shards(run: RunFile, model: str, queries: Sequence[str], replica: int
     with open_sampler(member, run.sampling) as sampler:
         futures = steps.sample_shard.map(unmapped(run), shards, queries=unmapped(queries), sampler=unmapped(sampler))
         wait(list(futures))
+    keep_loads(Lake(run.lake), model, sampler.loads)
     rows: list[dict[str, Any]] = []
     errors: dict[str, object] = {}
     for shard, future in zip(shards, futures, strict=True):

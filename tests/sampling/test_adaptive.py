@@ -33,7 +33,7 @@ class Counted:
         self.engine = engine
         self.asked: list[tuple[str, int]] = []
         self.left = 10**9
-        self.room, self.close = engine.room, engine.close
+        self.room, self.close, self.load = engine.room, engine.close, engine.load
 
     def add(self, requests: Sequence[Request]) -> None:
         self.asked += [(request.query_id, request.sample) for request in requests]
@@ -49,6 +49,8 @@ class Counted:
 
 class Says:
     """An engine that says what it is told to: question → what its samples say, in order; "!" fails. One sample at a time."""
+
+    load = None
 
     def __init__(self, says: dict[str, str]) -> None:
         self.says = says

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import ModelUnusable, Stopped
-from tasks.sampling.engines import Completion, Failure, Request
+from tasks.sampling.engines import Completion, Failure, Load, Request
 from tasks.sampling.engines.sampler import Sampler, Stream
 
 Key = tuple[str, int]
@@ -25,6 +25,7 @@ class Scripted:
 
     def __init__(self, capacity: int = 100) -> None:
         self.capacity = capacity
+        self.load: Load | None = None
         self.script: SimpleQueue[int | list[Key] | Exception] = SimpleQueue()
         self.asked: list[Key] = []
         self.inside: list[Request] = []
@@ -129,6 +130,19 @@ def test_two_streams_at_once_get_each_their_own() -> None:
         engine.script.put([("a", 0), ("b", 1), ("a", 1)])
         assert got(two) == [("b", 0), ("b", 2), ("b", 1)]
         assert got(one) == [("a", 2), ("a", 0), ("a", 1)]
+
+
+def test_what_it_took_to_load_is_told_for_each_engine() -> None:
+    failing, working = Scripted(), Scripted()
+    failing.load, working.load = Load("vllm", "H100", 40.0), Load("vllm", "H100", 30.0, 14.5)
+    sampler, _ = engines_of(failing, working)
+    with sampler:
+        failing.script.put(RuntimeError("the engine failed"))
+        with pytest.raises(RuntimeError):
+            list(sampler.sample(requests("a", [0])))
+        working.script.put(1)
+        list(sampler.sample(requests("a", [0])))
+    assert sampler.loads == [failing.load, working.load]
 
 
 def test_a_completion_is_that_of_its_request() -> None:

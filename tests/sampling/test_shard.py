@@ -34,6 +34,8 @@ Queries = Callable[[int], pl.DataFrame]
 class Echo:
     """An engine that repeats what it is asked, and fails after so many samples."""
 
+    load = None
+
     def __init__(self, fails_after: int = 10**9) -> None:
         self.asked: list[Request] = []
         self.waiting: list[Request] = []

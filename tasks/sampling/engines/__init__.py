@@ -55,8 +55,25 @@ class Failure:
     error: Exception
 
 
+@dataclass(frozen=True)
+class Load:
+    """What it took to load a model, once."""
+
+    engine: Name
+    device: str
+    load_s: float  # from nothing to ready for the first request
+    weights_gb: float | None = None  # memory that its weights take, in 10⁹ bytes
+    sleep_s: float | None = None  # to put it to sleep, where the engine can: its weights wait in the machine's own memory
+    wake_s: float | None = None  # to wake it again
+
+
 class Engine(Protocol):
     """A model on its hardware. One thread, always the same, makes it and calls it."""
+
+    @property
+    def load(self) -> Load | None:
+        """What it took to load the model; complete once the engine is closed. None: not known, as of a server's model."""
+        ...
 
     def room(self) -> int:
         """How many further requests it wants now so that it does not run dry; 0 if it has enough ahead."""

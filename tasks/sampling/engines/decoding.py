@@ -77,6 +77,12 @@ class Decoder:
         self.accepts = set(inspect.signature(self.model.forward).parameters)
         self._check_cache()
 
+    @property
+    def weights_gb(self) -> float:
+        """Memory that the weights take, in 10⁹ bytes; what two layers share counts once."""
+        held: list[Tensor] = [*self.model.parameters(), *self.model.buffers()]
+        return sum(tensor.nbytes for tensor in held) / 1e9
+
     @torch.inference_mode()
     def sample(self, requests: Sequence[Request]) -> Iterator[list[Completion | Failure]]:
         """Lists of completions as they finish; all requests are answered.

@@ -63,6 +63,8 @@ class Patience:
 class OpenAIEngine:
     """An `Engine`; see the protocol."""
 
+    load = None  # the server has loaded the model, or many
+
     def __init__(self, model: Model, sampling: Sampling, patience: Patience = Patience()) -> None:
         """Connects to nothing yet. Raises ModelUnusable for a key that cannot be one."""
         self._model, self._sampling, self._patience = model, sampling, patience

@@ -11,7 +11,7 @@ shard's, then the next one's. Each shard has a stream of its own:
 
 A shard that gave up and is tried again gets what was drawn for it meanwhile. The model is loaded at the first request. If the
 engine fails, all streams that are open raise its error, and the next request starts it anew; a model that cannot be loaded is
-not tried again.
+not tried again. `loads` says, once the sampler is closed, what it took to load it each time.
 """
 
 import time
@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Self
 
 from tasks.errors import ModelUnusable, Stopped, UserError
-from tasks.sampling.engines import Completion, Engine, Failure, Request
+from tasks.sampling.engines import Completion, Engine, Failure, Load, Request
 
 _CLOSED = "the sampler was closed while samples were still to be drawn"
 
@@ -88,6 +88,7 @@ class Sampler:
 
     def __init__(self, start: Callable[[], Engine]) -> None:
         """`start` makes the engine and loads its model; it is called in the sampler's own thread."""
+        self.loads: list[Load] = []  # of every engine that has been closed
         self._start = start
         self._changed = Condition()
         self._streams: list[Stream] = []  # with requests that wait, oldest first
@@ -187,6 +188,7 @@ class Sampler:
             with suppress(Exception):  # of an engine that has failed
                 if engine is not None:
                     engine.close()
+                    self.loads += [load] if (load := engine.load) is not None else []
             with self._changed:
                 self._thread = None
                 if isinstance(error, ModelUnusable):

@@ -9,6 +9,7 @@ import math
 import multiprocessing
 import os
 import signal
+import time
 import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ from typing import Any
 
 from tasks.config import Model, Sampling
 from tasks.errors import ModelUnusable
-from tasks.sampling.engines import Completion, Failure, Request
+from tasks.sampling.engines import Completion, Failure, Load, Request
 
 _HEAVY = "tasks.sampling.engines.decoding"
 _READ_AHEAD = 16_384  # requests that are sorted by length together
@@ -38,6 +39,7 @@ class TransformersEngine:
 
     def __init__(self, model: Model, sampling: Sampling) -> None:
         """Start the processes; the first one loads the model before this returns. Raises ModelUnusable if that fails."""
+        self.load: Load | None = None
         self._model, self._sampling = model, sampling
         self._waiting: list[Request] = []
         self._batches: deque[list[Request]] = deque()  # made of what was waiting, and not yet handed out
@@ -97,6 +99,7 @@ class TransformersEngine:
         self._send(first, devices[0])
         for device in devices[1:]:
             self._start_worker(context, device)
+        _, self.load = self._receive(first)
 
     def _start_worker(self, context: Any, device: str) -> Connection:
         ours, theirs = context.Pipe()
@@ -156,12 +159,17 @@ def _work(connection: Connection, model: Model, sampling: Sampling, device: str)
         from tasks.sampling.engines.decoding import Decoder
 
         torch.set_num_threads(1)
-        if not device:
+        is_first = not device
+        if is_first:
             count = torch.cuda.device_count()
             connection.send(("devices", [f"cuda:{number}" for number in range(count)] or ["cpu"] * _cores()))
             device = connection.recv()
         batches = _inbox(connection)
+        began = time.perf_counter()
         decoder = Decoder(model, sampling, device)
+        if is_first:
+            name = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+            connection.send(("loaded", Load("transformers", name, time.perf_counter() - began, decoder.weights_gb)))
         while True:
             for completions in decoder.sample(batches.get()):
                 connection.send(("completions", completions))

@@ -11,13 +11,17 @@ The context is the model's own or, if the memory left by the weights holds less,
 a hint, while one that the model itself has no room for is "prompt-too-long", as everywhere. On GPUs weights keep the checkpoint's
 type; on CPUs everything is float32, uncompiled, with a cache of 1 GiB (VLLM_CPU_KVCACHE_SPACE: another size, in GiB).
 
+Where vLLM can put a model to sleep (on GPUs), that is tried once, and timed, when the engine is closed.
+
 A seed decides a sample's text as far as rounding goes, which depends on the batch: see tests/vllm for how far that is.
 """
 
 import gc
 import json
+import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -26,9 +30,10 @@ from pydantic import ValidationError
 
 from tasks.config import Model, Sampling
 from tasks.errors import ModelUnusable
-from tasks.sampling.engines import Completion, Failure, FinishReason, Request
+from tasks.sampling.engines import Completion, Failure, FinishReason, Load, Request
 from tasks.sampling.engines.loading import why_not_loaded
 from tasks.sampling.engines.tokens import cut, decode, encode, end_ids
+from tasks.sampling.engines.vllm_memory import device_of, doze, weights_gb
 from tasks.sampling.engines.vllm_processes import forget, is_out_of_memory, new_log, prepare, tell_of_death, what_went_wrong
 
 _AHEAD = 4  # times as many requests as run at once: the scheduler never runs dry
@@ -43,6 +48,7 @@ class VllmEngine:
 
     def __init__(self, model: Model, sampling: Sampling) -> None:
         """Load the model and warm it up. Raises ModelUnusable if it cannot be loaded, or not be sampled as the run file says."""
+        self.load: Load | None = None
         self._model, self._sampling = model, sampling
         self._stops = [stop for stop in sampling.stop_strings if stop]
         self._log = new_log()
@@ -52,6 +58,7 @@ class VllmEngine:
         self._encoded: dict[str, list[int]] = {}  # prompts of the last requests: their siblings may follow
         self._engine: Any = None
         self._rows = 0  # that run at once at most
+        self._can_sleep = False
         try:
             prepare(self._log)
             self._lora = _lora(model)
@@ -86,6 +93,10 @@ class VllmEngine:
 
     def close(self) -> None:
         """End vLLM's processes, and give back the memory of what ran in this one."""
+        if self.load is not None and self._can_sleep and not self._open:  # all is sampled: whatever goes wrong now costs two figures
+            self._can_sleep = False
+            sleep_s, wake_s = doze(self._engine, self.load.weights_gb)
+            self.load = replace(self.load, sleep_s=sleep_s, wake_s=wake_s)
         engine, self._engine = self._engine, None
         if engine is not None:
             _shut_down(engine)
@@ -98,6 +109,7 @@ class VllmEngine:
         from vllm.usage.usage_lib import UsageContext
         from vllm.v1.engine.llm_engine import LLMEngine
 
+        began, self._can_sleep = time.perf_counter(), False
         try:
             arguments = EngineArgs(**self._arguments(rows))
             config = arguments.create_engine_config(UsageContext.LLM_CLASS)
@@ -119,6 +131,8 @@ class VllmEngine:
         self._tokenizer = self._engine.get_tokenizer()
         self._settings = self._sampling_settings(config.model_config)
         self._warm_up()
+        self.load = Load("vllm", device_of(self._model), time.perf_counter() - began, weights_gb(self._model, config.model_config))
+        self._can_sleep = config.model_config.enable_sleep_mode
 
     def _arguments(self, rows: int | None) -> dict[str, Any]:
         """What vLLM is started with."""
@@ -138,6 +152,7 @@ class VllmEngine:
             "max_model_len": -1,  # what fits
             "enable_prefix_caching": True,
             "use_tqdm_on_load": False,
+            "enable_sleep_mode": current_platform.is_sleep_mode_available(),
         }
         if rows is not None:
             arguments["max_num_seqs"] = rows
@@ -240,6 +255,7 @@ class VllmEngine:
         """After a failed step: if memory ran out, start again with half as many samples at once; else raise RuntimeError."""
         from vllm.v1.engine.exceptions import EngineDeadError
 
+        self._can_sleep = False  # who asks a dead engine may wait for ever
         unsaid = "its process ended without a word, perhaps killed for its memory" if isinstance(error, EngineDeadError) else ""
         reason = what_went_wrong(self._log) or unsaid or f"{type(error).__name__}: {error}"
         if not is_out_of_memory(reason):
