@@ -166,8 +166,9 @@ def miscalibrated(alarms: list[Figure], health: Health) -> str:
 
 
 def show_few(alarm: Figure, health: Health) -> str:
-    figure = health.behind(alarm, "queries")
-    return f"{figure.value if figure else 0:,.0f} {alarm.split} questions"
+    """All splits, whichever is too small."""
+    rows = [row for row in health.figures.rows if row.metric == "queries"]
+    return ", ".join(f"{row.value:,.0f} {row.split}" for row in rows) + " questions"
 
 
 def few(alarms: list[Figure], health: Health) -> str:

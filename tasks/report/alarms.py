@@ -63,7 +63,7 @@ def _check(kind: _Kind, health: Health) -> Check:
         return Check(kind.title, "not looked at", kind.limit, kind.missing, "")
     up = [alarm for alarm in alarms if alarm.value == 1]
     shown = sorted(up or alarms, key=lambda alarm: (-kind.worse * (health.behind(alarm, kind.figure) or alarm).value, words.who(alarm)))
-    told = [kind.show(alarm, health) for alarm in shown[: TOLD if up else 1]]
+    told = dict.fromkeys(kind.show(alarm, health) for alarm in shown[: TOLD if up else 1])
     more = f" and {len(up) - TOLD} more" if len(up) > TOLD else ""
     return Check(kind.title, "raised" if up else "fine", kind.limit, f"{'; '.join(told)}{more}", kind.say(shown, health) if up else "")
 

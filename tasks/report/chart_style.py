@@ -65,6 +65,7 @@ _CONFIG: dict[str, Any] = {
         "tickColor": "currentColor",
         "tickOpacity": 0.4,
     },
+    "axisQuantitative": {"tickCount": 6},  # more crowd a phone
     "legend": {**_TEXT, "symbolStrokeWidth": 0, "symbolOpacity": 1},
     "text": {"color": "currentColor"},
     "view": {"stroke": None},
