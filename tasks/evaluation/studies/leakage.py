@@ -8,7 +8,7 @@ Sameness is of what is left of a question when it is put in lower case, cut into
 that mean something (3 - 4, x^2, brackets) stay, and numbers lose the commas between thousands. Of what is not the same, two questions are
 *nearly* the same if nine tenths of their pieces of three words each are (Jaccard similarity; Broder, On the resemblance and containment of
 documents, 1997; a piece that occurs twice counts twice) and they have the same numbers in the same order, in which questions from one
-template differ.
+template differ. What stands in many questions, as a template or the examples of a prompt, is no part of the comparison.
 
 All pairs are found, without looking at all: of two texts that similar, one of the rarest tenth of the one's pieces is among the rarest
 tenth of the other's (prefix filter: Bayardo, Ma and Srikant, Scaling up all pairs similarity search, 2007).
@@ -24,7 +24,8 @@ import numpy.typing as npt
 import polars as pl
 
 SIMILAR = 0.9
-SHORTEST = 8  # words of a text below which one other word makes another question
+SHORTEST = 6  # pieces of a text of its own, below which one other word makes another question
+COMMON, FEW = 0.02, 10  # share of the texts in which a piece is no text's own; in so few it always is
 _AT_ONCE = 20_000  # rows that are looked up at once
 # A number, a letter of a script that has no spaces, a word (with its hyphens), or a sign.
 _WORD = re.compile(r"\d+(?:[.,:/]\d+)*|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\d_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+|[^\w\s]")
@@ -73,18 +74,18 @@ def _similar(tests: Sequence[Sequence[str]], others: Sequence[Sequence[str]]) ->
     """Whether each of the first texts, as words, is nearly the same as any of the second; bool (tests,)."""
     texts = [*tests, *others]
     found = np.zeros(len(tests), dtype=bool)
-    pieces = _pieces(texts)
+    often = max(FEW, COMMON * len(texts))
+    pieces = _pieces(texts).with_columns(frequency=pl.len().over("piece")).filter(pl.col("frequency") <= often)
+    sizes = pieces.group_by("text").agg(size=pl.len().cast(pl.Int64)).filter(pl.col("size") >= SHORTEST)
+    pieces = pieces.join(sizes, on="text")
     if pieces.is_empty():
         return found
-    sizes = pieces.group_by("text").agg(size=pl.len().cast(pl.Int64)).sort("text")
     numbers: dict[tuple[str, ...], int] = {}
     held = [numbers.setdefault(tuple(word for word in text if word[0].isdigit()), len(numbers)) for text in texts]
     # Of rare pieces first, as many as the other text cannot lack all of.
     rare = (
-        pieces.with_columns(frequency=pl.len().over("piece"))
-        .sort("text", "frequency", "piece")
+        pieces.sort("text", "frequency", "piece")
         .with_columns(place=pl.int_range(pl.len()).over("text"), numbers=pl.Series(held)[pieces["text"].sort()])
-        .join(sizes, on="text")
         .filter(pl.col("place") <= pl.col("size") - (SIMILAR * pl.col("size")).ceil())
         .select("text", "piece", "numbers", "size")
     )
@@ -99,8 +100,8 @@ def _similar(tests: Sequence[Sequence[str]], others: Sequence[Sequence[str]]) ->
         for some in pairs.iter_slices(_AT_ONCE):
             shared = (
                 some.select("text", "other", "size", "other_size")
-                .join(pieces, on="text")
-                .join(pieces.rename({"text": "other"}), on=["other", "piece"])
+                .join(pieces.select("text", "piece"), on="text")
+                .join(pieces.select("piece", other="text"), on=["other", "piece"])
                 .group_by("text", "other")
                 .agg(pl.len().alias("shared"), pl.col("size", "other_size").first())
                 .filter(pl.col("shared") >= SIMILAR * (pl.col("size") + pl.col("other_size") - pl.col("shared")))
@@ -111,7 +112,7 @@ def _similar(tests: Sequence[Sequence[str]], others: Sequence[Sequence[str]]) ->
 
 def _pieces(texts: Sequence[Sequence[str]]) -> pl.DataFrame:
     """Every piece of three words of each text that is long enough, as a number: `text`, `piece`, no two rows alike."""
-    long = [number for number, text in enumerate(texts) if len(text) >= SHORTEST]
+    long = [number for number, text in enumerate(texts) if len(text) > SHORTEST]
     vocabulary: dict[str, int] = {}
     word = np.array([vocabulary.setdefault(word, len(vocabulary)) for number in long for word in texts[number]], dtype=np.uint64)
     text = np.repeat(np.array(long, dtype=np.int64), [len(texts[number]) for number in long])

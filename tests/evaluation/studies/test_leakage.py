@@ -85,6 +85,14 @@ def test_questions_from_one_template_are_not_accused() -> None:
     assert found(asked[:100], asked[100:]) == [(False, False)] * 100
 
 
+def test_examples_that_stand_before_every_question_make_none_of_them_alike() -> None:
+    random = np.random.default_rng(0)
+    prompt = " ".join("".join(random.choice(list("abcdefgh"), 4)) for _ in range(400))
+    asked = [f"{prompt} {' '.join(''.join(random.choice(list('abcdefgh'), 4)) for _ in range(12))}" for _ in range(60)]
+    asked[-1] = asked[0]
+    assert found(asked[:30], asked[30:]) == [(True, False)] + [(False, False)] * 29
+
+
 def test_all_pairs_are_found_that_looking_at_all_finds() -> None:
     random = np.random.default_rng(1)
     vocabulary = ["".join(random.choice(list("abcdefgh"), 4)) for _ in range(300)] + ["11", "12"]
