@@ -97,13 +97,13 @@ def constants(alarms: list[Figure], health: Health) -> str:
     for model, names in by_model.items():
         same = ", the best single model" if model == health.evaluation.best_single else ""
         what = "is a constant: it sends" if len(names) == 1 else "are constants: they send"
-        said.append(f"{', '.join(names)} {what} at least 98 % of the questions to {model}{same}.")
+        said.append(f"{_listed(names)} {what} at least 98 % of the questions to {model}{same}.")
     return " ".join(said) + " That needs no router."
 
 
 def only_benchmark(alarms: list[Figure], health: Health) -> str:
     verb = "is" if len(alarms) == 1 else "are"
-    names = ", ".join(alarm.router or "" for alarm in alarms)
+    names = _listed([alarm.router or "" for alarm in alarms])
     return f"{names} {verb} not shown to be better than a router that knows only the benchmark. {NOT_YET}"
 
 
@@ -243,9 +243,11 @@ def show_clusters(alarm: Figure, health: Health) -> str:
 
 def unstable(alarms: list[Figure], health: Health) -> str:
     shown = _listed([show_clusters(alarm, health) for alarm in alarms])
+    several = len(health.evaluation.benchmarks) > 1
+    where, knows = (" of questions of the same benchmark", "the benchmark") if several else ("", "which model is best on the whole")
     return (
-        f"Clusters whose best model on training questions is their best on test questions about as often as by luck: {shown}. Routers that "
-        "go by such clusters choose by luck too; use fewer clusters, or another router."
+        f"Clusters whose best model on training questions is their best on test questions about as often as in a lottery{where}: {shown}. "
+        f"Routers that go by such clusters know no more than {knows}. Use fewer clusters, or another router."
     )
 
 
