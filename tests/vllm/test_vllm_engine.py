@@ -167,6 +167,19 @@ def test_an_engine_that_is_closed_leaves_the_environment_to_others(ledger: Model
     assert not [name for name in ("VLLM_LOGGING_CONFIG_PATH", "MANYMINDS_VLLM_OWNER") if name in os.environ]
 
 
+def test_what_it_took_to_load_is_measured_and_nothing_sleeps_on_a_cpu(ledger: Model) -> None:
+    engine = VllmEngine(ledger, Sampling(max_new_tokens=TOKENS))
+    engine.close()
+    assert engine.load is not None
+    assert (engine.load.engine, engine.load.device) == ("vllm", "cpu")
+    assert 0.01 < engine.load.load_s < 300
+    in_files = sum(file.stat().st_size for file in Path(ledger.path).glob("*.safetensors"))
+    assert (
+        engine.load.weights_gb is not None and 0.9 < engine.load.weights_gb * 1e9 / in_files < 2.1
+    )  # float32 here, half of that in the file
+    assert engine.load.sleep_s is None and engine.load.wake_s is None
+
+
 def test_any_other_failure_of_the_engine_is_raised(ledger: Model) -> None:
     engine = VllmEngine(ledger, Sampling(max_new_tokens=TOKENS))
 

@@ -51,6 +51,8 @@ def test_a_run_samples_with_vllm_and_a_second_one_loads_nothing(ledger: Model, t
     assert rows["first_token_s"].min() > 0
     assert (rows["first_token_s"] <= rows["latency_s"]).all()
     assert "INFO" not in "\n".join(line for line in first.stderr.splitlines() if "vllm" in line.lower())
+    loads = pl.read_parquet(tmp_path / "lake" / "loads" / "**" / "*.parquet").sort("model")
+    assert loads.select("model", "engine", "device").rows() == [("ledger", "vllm", "cpu"), ("scribe", "vllm", "cpu")]
     second = run(VLLM_LOGGING_CONFIG_PATH="nowhere.json")  # with which vLLM cannot even be imported
     assert second.returncode == 0, second.stderr
     assert pl.read_parquet(tmp_path / "lake" / "generations" / "**" / "*.parquet").equals(rows)
