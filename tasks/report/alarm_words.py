@@ -216,16 +216,16 @@ def contaminated(alarms: list[Figure], health: Health) -> str:
 def show_leaked(alarm: Figure, health: Health) -> str:
     same, nearly = health.behind(alarm, "same_share"), health.behind(alarm, "nearly_same_share")
     n = alarm.n or 0
-    return f"{alarm.benchmark}: {same.value * n if same else 0:.0f} of {n:,} the same, {nearly.value * n if nearly else 0:.0f} nearly"
+    more = f" and {nearly.value * n:.0f} nearly" if nearly and nearly.value else ""
+    return f"{alarm.benchmark} {same.value * n if same else 0:.0f} of {n:,}{more}"
 
 
 def leaked(alarms: list[Figure], health: Health) -> str:
-    shown = _listed([show_leaked(alarm, health) for alarm in alarms])
     rows = [row for row in health.figures.rows if row.metric in ("same_share", "nearly_same_share")]
     share = sum(row.value * (row.n or 0) for row in rows) / max(sum(alarm.n or 0 for alarm in health.alarms("leaked")), 1)
     return (
-        f"Test questions that were learned from, among training or validation questions: {shown}. Routers may have them by heart, which is "
-        f"worth at most {points(share)} of accuracy. Take them out of the test questions."
+        f"Test questions that are training or validation questions too: {_listed([show_leaked(alarm, health) for alarm in alarms])}. Routers "
+        f"may have them by heart, which is worth at most {points(share)} of accuracy. Take them out of the test questions."
     )
 
 

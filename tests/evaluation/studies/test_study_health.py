@@ -1,6 +1,7 @@
 """Each alarm is raised where it should be, and silent where there is nothing to say."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ from planted_tables import hand_tables, pool_tables, query_rows, score_rows
 from tasks.evaluation.evaluate import evaluate
 from tasks.evaluation.studies import Tables, make_study
 from tasks.evaluation.studies.samples import sample_alarms, share
+from tasks.lake.files import Lake, read_table
 from tasks.lake.tables import ENDINGS, METRICS, check
 
 ALARMS = {
@@ -248,3 +250,15 @@ def test_outcomes_of_two_models_without_samples_have_what_can_be_said() -> None:
     empty = pool_tables(12)
     nothing = Planted(*(getattr(empty, name).clear() for name in ("queries", "votes", "scores", "routes")))
     assert raised(health(nothing), "few_queries") == [1, 1, 1]
+
+
+@pytest.mark.slow
+def test_the_demo_counts_how_its_samples_end_and_names_what_is_wrong_with_it(demo_lake: Path) -> None:
+    lake = Lake(str(demo_lake))
+    ends, found = read_table(lake, ENDINGS), read_table(lake, METRICS).filter(pl.col("study") == "health")
+    assert ends["samples"].to_list() == [7200] * 5
+    assert 0 < ends["cut_off"].sum() < 0.05 * 36000
+    assert raised(found, "leaked") == [1]  # one question comes twice, with its options in another order
+    assert raised(found, "contaminated", model="atlas") == [1]
+    for silent in ("unreadable", "cut_off", "incomplete", "seldom_asked", "few_queries", "misled", "unknown_answers"):
+        assert set(raised(found, silent)) == {0}, silent
