@@ -223,9 +223,10 @@ def show_leaked(alarm: Figure, health: Health) -> str:
 def leaked(alarms: list[Figure], health: Health) -> str:
     rows = [row for row in health.figures.rows if row.metric in ("same_share", "nearly_same_share")]
     share = sum(row.value * (row.n or 0) for row in rows) / max(sum(alarm.n or 0 for alarm in health.alarms("leaked")), 1)
+    shown = _listed([show_leaked(alarm, health) for alarm in alarms])
     return (
-        f"Test questions that are training or validation questions too: {_listed([show_leaked(alarm, health) for alarm in alarms])}. Routers "
-        f"may have them by heart, which is worth at most {points(share)} of accuracy. Take them out of the test questions."
+        f"Test questions that are training or validation questions too: {shown}. Routers may have them by heart, which is worth at most "
+        f"{points(share)} of accuracy. Take them out of the test questions."
     )
 
 

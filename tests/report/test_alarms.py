@@ -33,7 +33,7 @@ PLANTED: dict[str, tuple[list[dict[str, object]], str]] = {  # alarm → the fig
     "contaminated": ([row("excess", 0.11, ci_low=0.02, ci_high=0.2, **OWL)], f"{EVIL} on sums +11.0 points (2.0 to 20.0)"),
     "leaked": (
         [row("same_share", 3 / 240, benchmark="sums"), row("nearly_same_share", 1 / 240, benchmark="sums")],
-        "training or validation questions too: sums 3 of 240 and 1 nearly. Routers may have them by heart, which is worth at most 1.7 points",
+        "questions too: sums 3 of 240 and 1 nearly. Routers may have them by heart, which is worth at most 1.7 points",
     ),
     "misled": (
         [row("below_hindsight", -0.05, model=EVIL)],
