@@ -3,11 +3,12 @@
 best_subset(confidences, rewards, [14.5, 14.5, 26.0], 30.0)  →  [0, 1]: both fit together, and the router earns most with these two
 
 A router's confidences say which of *any* models it would ask, so leaving some out needs no training. There are 2ⁿ subsets: up to
-`EXHAUSTIVE` models all are tried; above, models are added one by one, each time the one that helps most, until none helps or fits.
+`EXHAUSTIVE` models all are tried; above, models are left out one by one, each time the one that is missed least.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -33,41 +34,29 @@ def best_subset(confidences: FloatArray, rewards: FloatArray, gigabytes: Sequenc
     Arrays are (queries, models) of the queries by which the subset is chosen. Empty where no model fits, or nothing is known.
     """
     sizes = np.asarray(gigabytes)
-    everything = [column for column in range(len(sizes)) if sizes[column] <= budget]
-    best: tuple[float, float, int, list[int]] | None = None
+    fitting = [column for column in range(len(sizes)) if _fits([column], sizes, budget)]
 
-    def better(subset: Sequence[int]) -> bool:
-        nonlocal best
+    def worth(subset: Sequence[int]) -> tuple[float, float, int, list[int]]:
         values = earned_by(subset, confidences, rewards)
-        if np.isnan(values).all():
-            return False
-        key = (-round(float(np.nanmean(values)), 12), float(sizes[list(subset)].sum()), len(subset), list(subset))
-        if best is not None and key >= best:
-            return False
-        best = key
-        return True
+        known = values[~np.isnan(values)]
+        loss = -round(float(known.mean()), 12) if len(known) else np.inf
+        return loss, float(sizes[list(subset)].sum()), len(subset), list(subset)
 
-    if len(everything) <= EXHAUSTIVE:
-        for subset in _subsets(everything, sizes, budget):
-            better(subset)
-    else:
-        held: list[int] = []
-        added = True
-        while added:
-            added = False
-            for column in everything:
-                larger = sorted({*held, column})
-                if column not in held and _fits(larger, sizes, budget):
-                    added = better(larger) or added
-            held = list(best[3]) if best is not None else []
-    return [] if best is None else best[3]
+    tried = _all(fitting) if len(fitting) <= EXHAUSTIVE else _one_less_each_time(fitting, worth)
+    best = min((worth(subset) for subset in tried if _fits(subset, sizes, budget)), default=None)
+    return [] if best is None or not np.isfinite(best[0]) else best[3]
 
 
-def _subsets(columns: Sequence[int], sizes: FloatArray, budget: float) -> Iterator[list[int]]:
+def _all(columns: Sequence[int]) -> Iterator[list[int]]:
     for count in range(1, len(columns) + 1):
-        for subset in combinations(columns, count):
-            if _fits(subset, sizes, budget):
-                yield list(subset)
+        yield from map(list, combinations(columns, count))
+
+
+def _one_less_each_time(columns: Sequence[int], worth: Callable[[Sequence[int]], Any]) -> Iterator[list[int]]:
+    held = list(columns)
+    while held:
+        yield held
+        held = min(([other for other in held if other != column] for column in held), key=worth) if len(held) > 1 else []
 
 
 def _fits(subset: Sequence[int], sizes: FloatArray, budget: float) -> bool:

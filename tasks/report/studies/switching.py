@@ -1,6 +1,6 @@
 """The section on switching: what loading costs when memory has no room for all models, and which ones to hold."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,12 +75,14 @@ def _loads(figures: Figures, who: dict[str, Any], ways: Sequence[_Way]) -> list[
         return text
     if loads is None:
         return text
-    timed = of("total_s", first) or of("loading_s", first)
-    what = f", which with answering makes {_seconds(timed)} a question" if of("total_s", first) else f", {_seconds(timed)} a question"
+    total, loading = of("total_s", first), of("loading_s", first)
     text.append(
-        f"With room for one, {_questions(windows[0])}, {loads.value:,.0f} times in 1,000 questions (95 % of orders: {_ends(loads, loads=True)})"
-        f"{what if timed else ''}."
+        f"With room for one, {_questions(windows[0])}, {loads.value:,.0f} times in 1,000 questions (95 % of orders: {_counts(loads)})."
     )
+    if total is not None:
+        text.append(f"With answering that makes {_seconds(total)} a question.")
+    elif loading is not None:
+        text.append(f"That is {_seconds(loading)} of loading a question; how long models take to answer is not known and not counted.")
     answering, single = figures.one("answering_s", **who), next(figures.all("single_s"), None)
     if answering is not None and single is not None:
         text.append(
@@ -91,7 +93,7 @@ def _loads(figures: Figures, who: dict[str, Any], ways: Sequence[_Way]) -> list[
     if widest is not None and len(windows) > 1:
         text.append(
             f"Collecting {windows[-1]} questions and answering them model by model leaves {widest.value:,.0f} loads in 1,000 "
-            f"({_ends(widest, loads=True)}), for which the first of them has to wait for {windows[-1] - 1} others to come."
+            f"({_counts(widest)}), for which the first of them has to wait for {windows[-1] - 1} others to come."
         )
     text += _rules(figures, who, models, windows[0])
     text += _enough(figures, who, ways, answering)
@@ -115,7 +117,7 @@ def _rules(figures: Figures, who: dict[str, Any], models: int, window: int) -> l
         said = (
             "it depends on the order whether keeping the model that is asked most or sending away the one not used for longest loads less"
         )
-    counts = f"{ranked.value:,.0f} against {recent.value:,.0f} loads in 1,000 questions ({_ends(saved, loads=True)} fewer)"
+    counts = f"{ranked.value:,.0f} against {recent.value:,.0f} loads in 1,000 questions ({_counts(saved)} fewer)"
     least = f"; no rule could do with fewer than {bound.value:,.0f}" if bound is not None and window == 1 else ""
     return [f"With room for two, {said}: {counts}{least}."]
 
@@ -177,9 +179,10 @@ def _held(figures: Figures, who: dict[str, Any]) -> list[str]:
     if single is None or accuracy is None:
         return []
     names = listed([row.model or "" for row in held])
+    names = f"{names}, among which the router chooses" if len(held) > 1 else f"{names} alone"
     text = [
-        f"In {_gigabytes(budget.value)}, by the validation questions, it is best to hold "
-        f"{f'{names}, among which the router chooses' if len(held) > 1 else f'{names} alone'}: {percent(accuracy.value)} of the test questions right {between_brackets(accuracy)}."
+        f"In {_gigabytes(budget.value)}, by the validation questions, it is best to hold {names}: {percent(accuracy.value)} of the test "
+        f"questions right {between_brackets(accuracy)}."
     ]
     for metric, other in (
         ("gain_over_single_held", f"{single.model}, the best single model that fits"),
@@ -241,9 +244,9 @@ def _table(figures: Figures, who: dict[str, Any], ways: Sequence[_Way]) -> Table
             setting = next(way.setting for way in ways if (way.name, way.places) == (name, held))
             loads = figures.one("loads_per_1000", setting=setting, **who)
             timed = figures.one(metric, setting=setting, **who) if metric else None
-            shown = timed or loads
             count = "–" if loads is None else f"{loads.value:,.0f} loads"
-            cells.append((f"{seconds(timed.value)}, {count}" if timed else count, _ends(shown, loads=timed is None) if shown else "–"))
+            ends = _ends(timed) if timed else _counts(loads) if loads else "–"
+            cells.append((f"{seconds(timed.value)}, {count}" if timed else count, ends))
         rows.append([name, *cells])
     single = next(figures.all("single_s"), None)
     if metric == "total_s" and single is not None:
@@ -263,12 +266,18 @@ def _seconds(row: Figure | None) -> str:
     return "–" if row is None else f"{seconds(row.value)} ({_ends(row)})"
 
 
-def _ends(row: Figure, *, loads: bool = False) -> str:
-    """The middle 95 % of orders, of seconds or loads."""
-    if row.ci_low is None or row.ci_high is None:
-        return "–"
-    written = (f"{end:,.0f}" if loads or abs(end) >= 100 or end == 0 else f"{end:.3g}" for end in (row.ci_low, row.ci_high))
-    return " to ".join(written).replace("-", "−")
+def _ends(row: Figure) -> str:
+    """The middle 95 % of orders, of seconds."""
+    return _written(row, lambda end: f"{end:,.0f}" if abs(end) >= 100 or end == 0 else f"{end:.3g}")
+
+
+def _counts(row: Figure) -> str:
+    """The same of loads, whole numbers."""
+    return _written(row, lambda end: f"{end:,.0f}")
+
+
+def _written(row: Figure, number: Callable[[float], str]) -> str:
+    return "–" if row.ci_low is None or row.ci_high is None else f"{number(row.ci_low)} to {number(row.ci_high)}".replace("-", "−")
 
 
 def _gigabytes(value: float) -> str:
