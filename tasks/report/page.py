@@ -108,10 +108,23 @@ def _safe(chart: Chart) -> dict[str, Any]:
     return {**vars(chart), "specification": Markup(chart.specification)}
 
 
-# `ast` makes Vega interpret its expressions, so that the page needs no right to make code out of text.
+# `ast` makes Vega interpret its expressions, so that the page needs no right to make code out of text. A legend stands in two columns where
+# its names leave room for them, and names are cut only where they are wider than the page.
 _DRAWING = """
+function fit(part, width) {
+  const names = part.legend && part.scale && part.scale.domain;
+  if (Array.isArray(names)) {
+    const widest = Math.max(...names.map((name) => String(name).length)) * 7 + 30;
+    part.legend.columns = 2 * widest <= width ? 2 : 1;
+    part.legend.labelLimit = width / part.legend.columns - 30;
+  }
+  for (const key of Object.keys(part)) {
+    if (key !== "values" && part[key] && typeof part[key] === "object") fit(part[key], width);
+  }
+}
 for (const figure of document.querySelectorAll("figure[data-chart]")) {
   const specification = JSON.parse(figure.querySelector("script").textContent);
+  fit(specification, figure.clientWidth - 60);
   vegaEmbed(figure.querySelector(".drawing"), specification, {renderer: "svg", actions: false, ast: true});
 }
 """

@@ -55,7 +55,8 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """What the page says of a study. `text` is plain text in words that a newcomer understands; figures in it carry intervals."""
+    """What the page says of a study. `text` is plain text in words that a newcomer understands, the answer first; figures in it carry
+    intervals. Long ones are cut into paragraphs by line breaks."""
 
     study: str
     title: str
