@@ -63,8 +63,8 @@ def _compared(figures: Figures, compared: list[Figure]) -> str:
     said = "; ".join(_apart(figures, one) for one in sorted(apart, key=lambda one: -abs(one.value))[:3])
     few = "the furthest apart: " if len(apart) > 3 else ""
     return (
-        f"{start} {len(apart)} of them differ by more than noise ({few}{said}). {how}. Prompts are worded differently here, and "
-        "answers read in another way, so even a model alone may come out otherwise."
+        f"{start} {'All' if len(apart) == len(compared) else len(apart)} of them differ by more than noise ({few}{said}). {how}. Prompts "
+        "are worded differently here, and answers read in another way, so even a model alone may come out otherwise."
     )
 
 
@@ -97,7 +97,11 @@ def _reread(figures: Figures) -> str:
     agree, wins = (next(iter(figures.all(f"published_{metric}")), None) for metric in ("winners_agree", "cluster_wins"))
     if agree is not None and wins is not None:
         ours, won = _same(figures, "winners_agree", agree), _same(figures, "cluster_wins", wins)
-        here = f" Here {percent(ours.value, 0)} of {ours.n} clusters keep their best model ({between(ours)})" if ours is not None else ""
+        here = (
+            f" Here {percent(ours.value, 0)} of {ours.n} clusters keep their best model ({between(ours)})"
+            if ours is not None and (ours.n or 0) > 1
+            else ""
+        )
         here += f", and {wins.model} is that in {percent(won.value, 0)} of them" if here and won is not None else ""
         said.append(
             f"Its clusters look unstable: {_count(agree)} keep their best model on test questions. But {wins.model} is the best in all of "
