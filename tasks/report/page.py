@@ -114,7 +114,7 @@ _DRAWING = """
 function fit(part, width) {
   const names = part.legend && part.scale && part.scale.domain;
   if (Array.isArray(names)) {
-    const widest = Math.max(...names.map((name) => String(name).length)) * 7 + 30;
+    const widest = Math.max(...names.map((name) => String(name).length)) * 7 + 60;
     part.legend.columns = 2 * widest <= width ? 2 : 1;
     part.legend.labelLimit = width / part.legend.columns - 30;
   }
@@ -124,7 +124,7 @@ function fit(part, width) {
 }
 for (const figure of document.querySelectorAll("figure[data-chart]")) {
   const specification = JSON.parse(figure.querySelector("script").textContent);
-  fit(specification, figure.clientWidth - 60);
+  fit(specification, figure.clientWidth - 50);
   vegaEmbed(figure.querySelector(".drawing"), specification, {renderer: "svg", actions: false, ast: true});
 }
 """
