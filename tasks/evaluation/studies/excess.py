@@ -14,6 +14,8 @@ are equally able still unequal on one item? The groups are the splits, and how e
   analysis in evaluative research, 1975; the same correction in SIBTEST: Shealy and Stout, Psychometrika 58, 1993): the covariance of
   the model with the mean of the others, over the mean covariance of two others; all inside a subject and a split. Where the others hardly
   go together (specialists), there is no common ease, and nearly nothing is taken off. A single other model is taken off as it is.
+- The others have luck too. Of what they gain, no more is believed than is reliable (Kelley, Fundamentals of Statistics, 1947), unless
+  they gain more than another draw of the queries would make them: then all but the luck.
 - A model that is accused is no measure of ease any more: it is left out, and the rest are judged again.
 
 Intervals come from a bootstrap over the queries of both splits, of the figures' influence functions (Efron and Tibshirani, 1993, chapter
@@ -114,12 +116,24 @@ def excess(own: FloatArray, others: FloatArray, train: BoolArray, subjects: IntA
     rewards, is_train = own[rows], train[rows]
     groups = _groups(subjects[rows], is_train)
     easy = np.zeros(len(rows)) if alone else mean(ease.T)[0]
-    slope, of_slope = _slope(rewards, ease, 2 * groups + is_train)
-    gained, _ = _difference(easy, is_train, groups)
-    value, of_value = _difference(rewards - slope * easy, is_train, groups)
+    slope, of_slope, reliability = _slope(rewards, ease, easy, 2 * groups + is_train)
+    gained, of_gained = _difference(easy, is_train, groups)
+    believed, steepness = _believed(gained, float((of_gained**2).sum()), reliability)
+    difference, of_difference = _difference(rewards, is_train, groups)
     influence = np.zeros(len(own))
-    influence[rows] = len(own) * (of_value - gained * of_slope)
-    return value, influence
+    influence[rows] = len(own) * (of_difference - slope * steepness * of_gained - believed * of_slope)
+    return difference - slope * believed, influence
+
+
+def _believed(gained: float, variance: float, reliability: float) -> tuple[float, float]:
+    """How much of what the others gain is no luck of theirs, and how steeply that rises with it.
+
+    Of a gain that drawing the queries may have made by itself (its `variance`), as much as is reliable; of a larger one all but the luck.
+    """
+    luck, square = (1 - reliability) * variance, gained**2
+    if square <= variance:
+        return gained * reliability, reliability
+    return gained - luck / gained, 1 + luck / square
 
 
 def _judged(benchmarks: Sequence[_Benchmark], resamples: Sequence[Resamples], accused: set[tuple[str, str]]) -> list[Excess]:
@@ -204,24 +218,28 @@ def _groups(subjects: IntArray, train: BoolArray) -> IntArray:
     return np.unique(number[codes], return_inverse=True)[1]
 
 
-def _slope(own: FloatArray, ease: FloatArray, cells: IntArray) -> tuple[float, FloatArray]:
-    """Of a model's reward on true ease, and each query's influence on it. `cells`: pairs of subject and split, inside which it is taken."""
+def _slope(own: FloatArray, others: FloatArray, easy: FloatArray, cells: IntArray) -> tuple[float, FloatArray, float]:
+    """Of a model's reward on true ease: the slope, each query's influence on it, and how reliably the others' mean `easy` tells ease.
+
+    `cells`: pairs of subject and split, inside which all of it is taken.
+    """
     nothing = np.zeros(len(own))
-    if ease.shape[1] < 2:
-        return float(ease.shape[1]), nothing  # without an other one there is nothing to take off
-    own, ease = _inside(own[:, None], cells)[:, 0], _inside(ease, cells)
-    known = (~np.isnan(ease)).sum(axis=1)
-    ease = np.nan_to_num(ease)
-    total = ease.sum(axis=1)
-    pairs = np.where(known > 1, (total**2 - (ease**2).sum(axis=1)) / np.maximum(known * (known - 1), 1), 0)
+    if others.shape[1] < 2:
+        return float(others.shape[1]), nothing, 1.0  # a single one is taken as it is; without any there is nothing to take off
+    own, easy, others = _inside(own[:, None], cells)[:, 0], _inside(easy[:, None], cells)[:, 0], _inside(others, cells)
+    known = (~np.isnan(others)).sum(axis=1)
+    others = np.nan_to_num(others)
+    total = others.sum(axis=1)
+    pairs = np.where(known > 1, (total**2 - (others**2).sum(axis=1)) / np.maximum(known * (known - 1), 1), 0)
+    reliability = float(np.clip(pairs.sum() / max((easy**2).sum(), 1e-12), 0, 1))
     with_model = own * total / known
     least = LEAST_COVARIANCE * (known > 1).sum()
     slope = with_model.sum() / max(pairs.sum(), least, 1e-12)
     if not 0 < slope < STEEPEST:
-        return float(np.clip(slope, 0, STEEPEST)), nothing
+        return float(np.clip(slope, 0, STEEPEST)), nothing, reliability
     if pairs.sum() <= least:
-        return float(slope), with_model / least - slope / len(own)
-    return float(slope), (with_model - slope * pairs) / pairs.sum()
+        return float(slope), with_model / least - slope / len(own), reliability
+    return float(slope), (with_model - slope * pairs) / pairs.sum(), reliability
 
 
 def _inside(values: FloatArray, cells: IntArray) -> FloatArray:
