@@ -29,7 +29,7 @@ def section(figures: Figures, evaluation: Figures) -> Section | None:
     if not theirs:
         return None
     compared = list(figures.all("accuracy_difference"))
-    text = f"{_compared(figures, compared)} {_reread(figures)} {_concluded(figures, evaluation)}".strip()
+    text = f"{_concluded(figures, evaluation)} {_compared(figures, compared)} {_reread(figures)}".strip()
     chart = _chart(figures, theirs) if compared else None
     return Section("reproduction", TITLE, text, chart, _table(figures, theirs))
 
