@@ -11,6 +11,7 @@ from tasks.report.studies.wording import between_brackets, listed, sign
 
 TITLE = "What does routing cost when not all models fit in memory, and which should be held?"
 RECENT, RANKED, HINDSIGHT = "least recently used leaves", "most asked stay", "best in hindsight"
+DASHES = [[1, 0], [7, 4], [2, 3]]  # of the rules
 TENTH = 1.1  # of the time with all models in memory: what a reader may not mind
 
 
@@ -95,6 +96,7 @@ def _loads(figures: Figures, who: dict[str, Any], ways: Sequence[_Way]) -> list[
             f"Collecting {windows[-1]} questions and answering them model by model leaves {widest.value:,.0f} loads in 1,000 "
             f"({_counts(widest)}), for which the first of them has to wait for {windows[-1] - 1} others to come."
         )
+    text.append("These orders are random: questions that come in bursts of one kind need fewer loads.")
     text += _rules(figures, who, models, windows[0])
     text += _enough(figures, who, ways, answering)
     return text
@@ -213,24 +215,44 @@ def _chart(figures: Figures, who: dict[str, Any], ways: Sequence[_Way]) -> Chart
     for way in ways:
         row = figures.one(metric, setting=way.setting, **who)
         if row is not None:
-            data.append({"places": way.places, "way": way.name, "value": row.value, "low": row.ci_low, "high": row.ci_high})
-    names = list(dict.fromkeys(way.name for way in _ordered(ways)))
+            point = {"places": way.places, "rule": way.rule, "window": _questions(way.window), "value": row.value}
+            data.append(point | {"low": row.ci_low, "high": row.ci_high})
+    windows = [_questions(window) for window in sorted({way.window for way in ways})]
+    rules = list(dict.fromkeys(way.rule for way in _ordered(ways)))
     scale = "log" if metric == "total_s" and all(point["value"] > 0 for point in data) else "linear"
-    x = alt.X("places:Q", title="models that memory has room for", axis=alt.Axis(format="d", tickMinStep=1))
-    y = alt.Y("value:Q", title=title, scale=alt.Scale(type=scale))
-    colour = alt.Color("way:N", scale=alt.Scale(domain=names, range=ROUTER_COLOURS[: len(names)]), legend=legend())
-    tooltips = [alt.Tooltip("way:N"), alt.Tooltip("places:Q"), alt.Tooltip("value:Q", format=".3g")]
+    x = alt.X(
+        "places:Q",
+        title="models that memory has room for",
+        axis=alt.Axis(format="d", values=sorted({way.places for way in ways}), labelOverlap=False),
+    )
+    y = alt.Y("value:Q", title=title, scale=alt.Scale(type=scale, nice=scale == "linear"))
+    colour = alt.Color("window:N", scale=alt.Scale(domain=windows, range=ROUTER_COLOURS), legend=legend())
+    dash = alt.StrokeDash("rule:N", scale=alt.Scale(domain=rules, range=DASHES[: len(rules)]), legend=_lines())
+    tooltips = [alt.Tooltip("rule:N"), alt.Tooltip("window:N"), alt.Tooltip("places:Q"), alt.Tooltip("value:Q", format=".3g")]
     base = alt.Chart(alt.Data(values=data)).encode(x=x, color=colour, tooltip=tooltips)
-    layers = [base.mark_line(strokeWidth=2, opacity=0.8).encode(y=y), base.mark_point(filled=True, size=50, opacity=1).encode(y=y)]
+    layers = [
+        base.mark_line(strokeWidth=2, opacity=0.8).encode(y=y, strokeDash=dash),
+        base.mark_point(filled=True, size=50, opacity=1).encode(y=y),
+    ]
     layers.append(base.mark_rule(strokeWidth=2, opacity=0.3).encode(y=alt.Y("low:Q", title=title), y2="high:Q"))
     single = next(figures.all("single_s"), None)
     alone = ""
     if metric == "total_s" and single is not None and single.value > 0:
-        rule = alt.Chart(alt.Data(values=[{"value": single.value}])).mark_rule(strokeDash=[4, 4], color="currentColor", opacity=0.5)
+        rule = alt.Chart(alt.Data(values=[{"value": single.value}])).mark_rule(color="currentColor", opacity=0.5)
         layers.append(rule.encode(y=y))
-        alone = " The dashed line is the best single model alone, which is loaded once."
-    text = f"Each line is a rule of which model leaves, and how many questions are collected; bars are the middle 95 % of orders.{alone}"
+        alone = " The level line is the best single model alone, which is loaded once."
+    text = (
+        "Each line is a rule of which model leaves; its colour says how many questions are collected. Bars are the middle 95 % of "
+        f"orders.{alone}"
+    )
     return finished("switching", f"{title[0].upper()}{title[1:]}, by the room in memory", text, alt.layer(*layers), height=340)
+
+
+def _lines() -> Any:
+    """A legend of lines."""
+    import altair as alt
+
+    return alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=2, symbolStrokeColor="currentColor", labelLimit=260)
 
 
 def _table(figures: Figures, who: dict[str, Any], ways: Sequence[_Way]) -> Table:
