@@ -9,6 +9,7 @@ fetched. Tables carry every figure that a chart shows.
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -53,6 +54,7 @@ def render(
         loader=jinja2.PackageLoader("tasks.report", package_path=""),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_together,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -95,6 +97,11 @@ def render(
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {_hash(bundle)} {_hash(drawing)}",
         percent=percent,
     )
+
+
+def _together(value: Any) -> Any:
+    """Text in which a figure and its "%" stay on one line."""
+    return value if type(value) is not str else re.sub(r"(?<=\d) %", "\u00a0%", value)
 
 
 def _with_markup(section: Section) -> dict[str, Any]:
