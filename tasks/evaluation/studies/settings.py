@@ -35,12 +35,6 @@ class TrainingSize(Trained):
     draws: int = Field(5, ge=1)  # of each share
 
 
-class Policies(Settings):
-    """All policies on the same confidences."""
-
-    shuffles: int = Field(20, ge=1)  # times that the confidences are dealt out to other queries
-
-
 class Clusters(Settings):
     """KMeans over words, and over each encoder that routers of the run use as it is."""
 
@@ -73,7 +67,7 @@ KINDS: dict[str, type[Settings]] = {
     "training-size": TrainingSize,
     "pool": Trained,
     "switching": Switching,
-    "policies": Policies,
+    "policies": NoSettings,
     "clusters": Clusters,
     "labels": Labels,
     "transfer": Trained,
