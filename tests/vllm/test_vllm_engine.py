@@ -180,6 +180,20 @@ def test_what_it_took_to_load_is_measured_and_nothing_sleeps_on_a_cpu(ledger: Mo
     assert engine.load.sleep_s is None and engine.load.wake_s is None
 
 
+def test_a_model_that_cannot_be_loaded_with_sleep_is_loaded_without(ledger: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments, asked = VllmEngine._arguments, []
+
+    def as_on_a_gpu(engine: VllmEngine, rows: int | None) -> dict[str, Any]:
+        asked.append(engine._may_sleep)
+        return arguments(engine, rows) | {"enable_sleep_mode": engine._may_sleep}  # which vLLM refuses on a CPU
+
+    monkeypatch.setattr(VllmEngine, "_arguments", as_on_a_gpu)
+    engine = VllmEngine(ledger, Sampling(max_new_tokens=TOKENS))
+    engine.close()
+    assert asked == [True, False]
+    assert engine.load is not None and engine.load.sleep_s is None
+
+
 def test_any_other_failure_of_the_engine_is_raised(ledger: Model) -> None:
     engine = VllmEngine(ledger, Sampling(max_new_tokens=TOKENS))
 

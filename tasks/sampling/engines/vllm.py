@@ -11,7 +11,8 @@ The context is the model's own or, if the memory left by the weights holds less,
 a hint, while one that the model itself has no room for is "prompt-too-long", as everywhere. On GPUs weights keep the checkpoint's
 type; on CPUs everything is float32, uncompiled, with a cache of 1 GiB (VLLM_CPU_KVCACHE_SPACE: another size, in GiB).
 
-Where vLLM can put a model to sleep (on GPUs), that is tried once, and timed, when the engine is closed.
+Where vLLM can put a model to sleep (on GPUs), that is tried once, and timed, when the engine is closed. A model that cannot be loaded
+so (its weights are then in another allocator, which may need more memory), or ran out of memory, is loaded without.
 
 A seed decides a sample's text as far as rounding goes, which depends on the batch: see tests/vllm for how far that is.
 """
@@ -33,7 +34,7 @@ from tasks.errors import ModelUnusable
 from tasks.sampling.engines import Completion, Failure, FinishReason, Load, Request
 from tasks.sampling.engines.loading import why_not_loaded
 from tasks.sampling.engines.tokens import cut, decode, encode, end_ids
-from tasks.sampling.engines.vllm_memory import device_of, doze, weights_gb
+from tasks.sampling.engines.vllm_memory import can_sleep, device_of, doze, weights_gb
 from tasks.sampling.engines.vllm_processes import forget, is_out_of_memory, new_log, prepare, tell_of_death, what_went_wrong
 
 _AHEAD = 4  # times as many requests as run at once: the scheduler never runs dry
@@ -58,7 +59,7 @@ class VllmEngine:
         self._encoded: dict[str, list[int]] = {}  # prompts of the last requests: their siblings may follow
         self._engine: Any = None
         self._rows = 0  # that run at once at most
-        self._can_sleep = False
+        self._may_sleep, self._can_sleep = True, False
         try:
             prepare(self._log)
             self._lora = _lora(model)
@@ -110,8 +111,10 @@ class VllmEngine:
         from vllm.v1.engine.llm_engine import LLMEngine
 
         began, self._can_sleep = time.perf_counter(), False
+        given: dict[str, Any] = {}
         try:
-            arguments = EngineArgs(**self._arguments(rows))
+            given = self._arguments(rows)
+            arguments = EngineArgs(**given)
             config = arguments.create_engine_config(UsageContext.LLM_CLASS)
             self._context = config.model_config.max_model_len
             self._engine = LLMEngine.from_vllm_config(config, UsageContext.LLM_CLASS)
@@ -122,6 +125,10 @@ class VllmEngine:
             if "max_num_seqs" in reason and (rows is None or rows > 1):
                 self._log.unlink(missing_ok=True)
                 return self._load((rows or 256) // 2)
+            if given.get("enable_sleep_mode"):
+                self._may_sleep = False
+                self._log.unlink(missing_ok=True)
+                return self._load(rows)
             hint = _HINT if is_out_of_memory(f"{reason} {error}") else ""
             said = reason or (_text(error) if Path(self._model.path).is_dir() else why_not_loaded(self._model, error))
             raise ModelUnusable(f"model {self._model.name!r}: {self._model.path} cannot be loaded by vLLM: {said}{hint}") from error
@@ -152,7 +159,7 @@ class VllmEngine:
             "max_model_len": -1,  # what fits
             "enable_prefix_caching": True,
             "use_tqdm_on_load": False,
-            "enable_sleep_mode": current_platform.is_sleep_mode_available(),
+            "enable_sleep_mode": self._may_sleep and can_sleep(),
         }
         if rows is not None:
             arguments["max_num_seqs"] = rows
@@ -255,7 +262,7 @@ class VllmEngine:
         """After a failed step: if memory ran out, start again with half as many samples at once; else raise RuntimeError."""
         from vllm.v1.engine.exceptions import EngineDeadError
 
-        self._can_sleep = False  # who asks a dead engine may wait for ever
+        self._may_sleep = self._can_sleep = False  # who asks a dead engine may wait for ever
         unsaid = "its process ended without a word, perhaps killed for its memory" if isinstance(error, EngineDeadError) else ""
         reason = what_went_wrong(self._log) or unsaid or f"{type(error).__name__}: {error}"
         if not is_out_of_memory(reason):

@@ -42,6 +42,16 @@ def weights_gb(model: Model, config: Any) -> float | None:
     return None
 
 
+def can_sleep() -> bool:
+    """Whether vLLM can put a model to sleep here: on an NVIDIA GPU, one model to a process."""
+    from vllm import envs
+    from vllm.platforms import current_platform
+
+    with suppress(Exception):
+        return bool(current_platform.is_cuda() and current_platform.is_cumem_allocator_available() and envs.VLLM_ENABLE_V1_MULTIPROCESSING)
+    return False
+
+
 def doze(engine: Any, weights_gb: float | None) -> tuple[float | None, float | None]:
     """Seconds that vLLM's engine takes to go to sleep (its weights moved to the machine's memory, its cache dropped) and to wake.
 
