@@ -128,16 +128,16 @@ def _enough(figures: Figures, who: dict[str, Any], ways: Sequence[_Way], answeri
     """The fewest places with which loading adds less than a tenth."""
     if answering is None or not answering.value or not any(figures.all("total_s")):
         return []
-    said = []
-    for window in sorted({way.window for way in ways if way.rule == RANKED}):
-        for way in sorted((way for way in ways if (way.rule, way.window) == (RANKED, window)), key=lambda way: way.places):
-            total = figures.one("total_s", setting=way.setting, **who)
-            if total is not None and (total.ci_high or total.value) <= TENTH * answering.value:
-                said.append(f"{way.places} ({_questions(window)})")
-                break
-    if not said:
+    needed: dict[int, int] = {}  # window → places
+    for way in sorted((way for way in ways if way.rule == RANKED), key=lambda way: way.places):
+        total = figures.one("total_s", setting=way.setting, **who)
+        if total is not None and (total.ci_high or total.value) <= TENTH * answering.value:
+            needed.setdefault(way.window, way.places)
+    if not needed:
         return []
-    return [f"For loading to add less than a tenth to the time, there must be room for {listed(said, 'or')} of {ways[0].models} models."]
+    said = [f"{needed[window]} ({_questions(window)})" for window in sorted(needed)]
+    places = listed(said, "or") if len(set(needed.values())) > 1 else f"{max(needed.values())}"
+    return [f"For loading to add less than a tenth to the time, there must be room for {places} of {ways[0].models} models."]
 
 
 def _sleep(figures: Figures, who: dict[str, Any], ways: Sequence[_Way]) -> list[str]:

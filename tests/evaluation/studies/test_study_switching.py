@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -147,7 +148,7 @@ def test_two_models_in_turn_cost_a_load_at_every_query_and_half_with_windows_of_
     assert figure(found, "total_s", f"{RECENT} · 1 of 2 · window 2")[0] == pytest.approx(0.5 + (30 * 11 + 30 * 20) / 120)
     assert figure(found, "total_over_single", f"{RECENT} · 2 of 2 · window 1")[0] == 0
     text = said(found).text
-    assert "992 times in 1,000 questions" in text and "there must be room for 2 (one question at a time)" in text
+    assert "992 times in 1,000 questions" in text and "there must be room for 2 of 2 models" in text
 
 
 def test_questions_that_come_in_bursts_load_less_than_in_any_other_order() -> None:
@@ -271,6 +272,15 @@ def test_of_many_models_those_that_complete_each_other_are_found_one_by_one() ->
     assert best_subset(trust, rewards, [10.0] * 20, 30.0) == [0, 1, 2]
     assert best_subset(trust[:, :12], rewards[:, :12], [10.0] * 12, 30.0) == [0, 1, 2]
     assert best_subset(trust, rewards, [10.0] * 20, 9.0) == []
+
+
+@pytest.mark.slow
+def test_of_the_demo_every_model_was_measured(demo_lake: Path) -> None:
+    loads = pl.read_parquet(demo_lake / "loads" / "**" / "*.parquet")
+    assert set(loads["model"]) == set(pl.read_parquet(demo_lake / "votes" / "**" / "*.parquet")["model"])
+    assert loads["weights_gb"].is_between(1e-5, 0.1).all()
+    found = pl.read_parquet(demo_lake / "metrics" / "**" / "*.parquet").filter(pl.col("study") == "switching")
+    assert not {"load_unknown", "gigabytes_unknown"} & set(found["metric"])
 
 
 def test_an_empty_table_of_loads_is_no_measurement() -> None:
