@@ -116,7 +116,8 @@ def _chart(figures: Figures, shown: Sequence[str]) -> Chart:
         base.mark_point(filled=True, size=75, opacity=0.9, yOffset=7).encode(x=alt.X("gain:Q", title=title), color=colour),
         names.mark_text(align="left", dy=-7, dx=4, fontSize=12, limit=320).encode(x=alt.value(0), text="router:N"),
     )
-    told = "; ".join(f"{point['router']} {signed(point['gain'] / 100)}" for point in data if point["over"] == KINDS["gain_over_shuffled"][0])
+    over_shuffled = [point for point in data if point["over"] == KINDS["gain_over_shuffled"][0]]
+    told = "; ".join(f"{point['router']} {signed(point['gain'] / 100)}" for point in over_shuffled)
     text = f"What each router with argmax earns more than {', than '.join(known)}. Over its shuffled confidences: {told} points."
     return finished("policies", "What choosing by confidence earns", text, chart, height=36 * len(order) + 10)
 
