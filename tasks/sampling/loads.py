@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 import polars as pl
 
+from tasks.errors import UserError
 from tasks.lake.files import Lake, folder_name, write_table
 from tasks.lake.tables import LOADS
 from tasks.sampling.engines import Load
@@ -23,5 +24,5 @@ def keep_loads(lake: Lake, model: str, loads: Sequence[Load]) -> None:
     try:
         rows = pl.DataFrame([{"model": model, **asdict(load)} for load in loads], schema=LOADS.schema)
         write_table(lake, LOADS, rows, f"{folder_name(model)}/")
-    except OSError as error:
+    except (OSError, UserError) as error:
         logger.warning("sample %s: how long it took to load is not kept: %s", model, error)
