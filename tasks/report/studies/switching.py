@@ -42,7 +42,7 @@ def section(figures: Figures, evaluation: Figures) -> Section | None:
         return None
     who = {"router": found[0].router, "policy": found[0].policy}
     text = [*_loads(figures, who, ways), *_sleep(figures, who, ways), *_missing(figures), *_held(figures, who)]
-    has_loads = any(row.value for row in found)
+    has_loads = any(row.value for row in found) and sum(row.value > 0 for row in figures.all("asked")) > 1
     chart = _chart(figures, who, ways) if has_loads else None
     return Section("switching", TITLE, " ".join(text), chart, _table(figures, who, ways) if has_loads else None)
 

@@ -182,6 +182,7 @@ def test_what_was_measured_goes_before_what_is_stated_and_waking_replaces_loadin
 def test_who_stays_is_not_decided_by_test_questions() -> None:
     found = study(planted(["owl"] * 60, before=["fox"] * 10))
     assert figure(found, "loads_per_1000", f"{RANKED} · 1 of 2 · window 1")[0] == pytest.approx(1000 / 60)  # fox was there, wrongly
+    assert said(found).chart is None
 
 
 def test_nothing_is_said_where_nothing_was_routed() -> None:
