@@ -67,7 +67,7 @@ def study(tables: Tables, settings: Settings, bootstrap: int, seed: int) -> list
                 differences.append((name | {"metric": "brier_difference"}, figures[setting]["brier"] - figures[None]["brier"]))
                 others = {metric: figures[setting][metric] - figures[None][metric] for metric in ("log_loss", "accuracy")}
                 rows += mean_rows([(name | {"metric": f"{metric}_difference"}, of) for metric, of in others.items()], resamples)
-        rows += [{"router": router} | found for found in _verdict(raw, test.reward, len(routers), seed)]
+        rows += [{"router": router} | found for found in judged(raw, test.reward, len(routers), seed)]
     rows += [found for found in compared_rows(differences, resamples) if found["metric"] != "verdict"]
     return [{"split": "test"} | found for found in rows]
 
@@ -118,8 +118,8 @@ def _errors(confidences: FloatArray, rewards: FloatArray, resamples: Resamples) 
     return rows
 
 
-def _verdict(confidences: FloatArray, rewards: FloatArray, routers: int, seed: int) -> list[Row]:
-    """What luck alone would give, and whether the error is more."""
+def judged(confidences: FloatArray, rewards: FloatArray, routers: int, seed: int) -> list[Row]:
+    """Rows on what luck alone would give, and whether the error is more; arrays are (queries, models). `routers`: how many are judged."""
     off, n, _, observed = _binned(confidences, rewards)
     pairs, queries = n.sum(), int((n.sum(axis=1) > 0).sum())
     with np.errstate(invalid="ignore"):

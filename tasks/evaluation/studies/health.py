@@ -15,7 +15,7 @@ otherwise, is its own row. Of what could not be looked at (no samples, a study t
     cannot_tell        detectable_gain      a tie whose interval (that holds for all that are compared) reaches further than five points
     few_queries        queries              there are fewer than 200 training or 200 test queries, or no validation query
     misled             below_hindsight      the best single model on training queries is surely not the best one on test queries
-    miscalibrated      calibration_error    confidences are five points further off than luck, or the study `calibration` says so
+    miscalibrated      calibration_error    confidences are five points further off than luck, and surely (`calibration.py`)
     unstable_clusters  winners_agree        winners of clusters, or clusters, are not shown to be more than luck (study `clusters`)
     contaminated       excess               a model has seen the training queries (study `contamination`)
     leaked             same_share, …        a test query of a benchmark is among those that were learned from, or 1 % of them nearly are
@@ -35,18 +35,17 @@ import numpy as np
 import polars as pl
 
 from tasks.config import Settings
-from tasks.evaluation.calibration import BINS
 from tasks.evaluation.figures import Row, row
 from tasks.evaluation.studies import Tables
+from tasks.evaluation.studies.calibration import judged
 from tasks.evaluation.studies.leakage import leaks
 from tasks.evaluation.studies.samples import sample_alarms
-from tasks.evaluation.systems import FloatArray, sheet_of
+from tasks.evaluation.systems import sheet_of
 from tasks.evaluation.verdict import BASELINES
 from tasks.lake import views
 
 WIDE = 0.05  # of a gain: what nobody would call the same
 FEWEST = {"train": 200, "validation": 1, "test": 200}
-OFF = 0.05  # of confidences
 OFTEN_NEARLY = 0.01  # of a benchmark's test queries: what changes its accuracy by a point
 HALF = 0.5
 LUCK = 0.05  # chance below which winners of clusters agree by more than luck
@@ -59,7 +58,7 @@ def study(tables: Tables, settings: Settings, bootstrap: int, seed: int) -> list
     """Rows of METRICS without `study`. `tables.metrics`: rows of the evaluation and of the studies that were made."""
     found = _Found(tables.metrics, "evaluation")
     rows = [*_routers(found), *_misled(found), *_few_queries(tables), *_seldom_asked(tables), *_leaked(tables)]
-    rows += _miscalibrated(tables, found)
+    rows += _miscalibrated(tables, found, seed)
     rows += _of_study(tables.metrics, "contamination", "contaminated", {"excess": "excess_corrected"})
     rows += _unstable_clusters(_Found(tables.metrics, "clusters"))
     return rows + sample_alarms(tables)
@@ -197,37 +196,19 @@ def _unstable_clusters(found: _Found) -> list[Row]:
     return rows
 
 
-def _miscalibrated(tables: Tables, found: _Found) -> list[Row]:
-    """What the study `calibration` says; where it was not made, whether the calibration error is above what luck gives, and five points."""
-    if of_study := _of_study(tables.metrics, "calibration", "miscalibrated", {"calibration_error": "calibration_error"}):
+def _miscalibrated(tables: Tables, found: _Found, seed: int) -> list[Row]:
+    """As the study `calibration` says, or would have said."""
+    by_luck = "calibration_error_by_luck"
+    if of_study := _of_study(tables.metrics, "calibration", "miscalibrated", {name: name for name in ("calibration_error", by_luck)}):
         return of_study
     sheet = sheet_of(tables.queries, tables.votes, "test")
     query_ids = sheet.queries["query_id"].to_list()
+    errors = [error for error in found.all("calibration_error") if error["benchmark"] is None and error["model"] is None]
+    errors = [error for error in errors if error["router"] not in BASELINES]
     rows = []
-    for error in found.all("calibration_error"):
-        if error["benchmark"] is None and error["model"] is None and error["router"] not in BASELINES:
-            scores = tables.scores.filter(pl.col("router") == error["router"])
-            confidences = views.matrix(scores, query_ids, sheet.models, pl.col("confidence")).astype(np.float64)
-            luck = _luck(confidences, sheet.reward)
-            figures = [_as("calibration_error", error), _as("calibration_error_by_luck", error, value=luck)]
-            rows += alarm("miscalibrated", error["value"] - luck > OFF, figures)
+    for error in errors:
+        scores = tables.scores.filter(pl.col("router") == error["router"])
+        confidences = views.matrix(scores, query_ids, sheet.models, pl.col("confidence")).astype(np.float64)
+        luck, verdict = judged(confidences, sheet.reward, len(errors), seed)
+        rows += alarm("miscalibrated", verdict["value"] == 1, [_as("calibration_error", error), _as(by_luck, {**error, **luck})])
     return rows
-
-
-def _luck(confidences: FloatArray, rewards: FloatArray) -> float:
-    """The calibration error that confidences which are right on the mean would have, from how the answers of a bin differ.
-
-    Arrays are (queries, models), NaN where missing. Answers to the same query go together: a bin's sum of errors varies as the sums of its
-    queries do. The mean size of a normal deviate is √(2/π) standard deviations.
-    """
-    errors = rewards - confidences
-    known = ~np.isnan(errors)
-    tenth = np.minimum((np.nan_to_num(confidences) * BINS + 1e-6).astype(np.int64), BINS - 1)
-    total = 0.0
-    for number in range(BINS):
-        inside = known & (tenth == number)
-        n = inside.sum()
-        if n:
-            deviations = np.where(inside, errors - errors[inside].mean(), 0.0).sum(axis=1)
-            total += float(np.sqrt(2 / np.pi * (deviations**2).sum()))
-    return total / max(int(known.sum()), 1)
