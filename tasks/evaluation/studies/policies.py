@@ -12,7 +12,9 @@
 *Shuffled*: every query gets the confidences of another one, drawn at random. Then argmax sends as many queries to each model as before,
 but not because of what they ask: a query earns the mean of the models' rewards, weighted by how often each model is chosen. That is the
 expectation over all shuffles, so none has to be drawn. Within a benchmark, the shares are those of its own queries: what is gained over
-that is known beyond the benchmark.
+that is known beyond the benchmark. Other queries would be sent to each model a little more or less often, and the intervals allow for
+that: what is resampled is each query's influence on the gain (Davison and Hinkley, Bootstrap Methods and their Application, 1997, section
+2.7), of which the influence by the shares is part.
 """
 
 import numpy as np
@@ -59,11 +61,27 @@ def _worth(sheet: Sheet, system: System, chance: FloatArray) -> list[Named]:
     names, benchmark = np.unique(sheet.queries["benchmark"].to_numpy().astype(str), return_inverse=True)
     gains = {
         "gain_over_random_choice": system.accuracy - chance,
-        "gain_over_shuffled": system.accuracy - shuffled(sheet.reward, system.choice, everywhere),
+        "gain_over_shuffled": gain_over_shuffled(sheet.reward, system.accuracy, system.choice, everywhere),
     }
     if len(names) > 1:
-        gains["gain_over_shuffled_within_benchmark"] = system.accuracy - shuffled(sheet.reward, system.choice, benchmark)
+        gains["gain_over_shuffled_within_benchmark"] = gain_over_shuffled(sheet.reward, system.accuracy, system.choice, benchmark)
     return [(_name(system, metric), values) for metric, values in gains.items()]
+
+
+def gain_over_shuffled(rewards: FloatArray, earned: FloatArray, choice: IntArray, group: IntArray) -> FloatArray:
+    """Values (queries,) whose mean is that of `earned` less `shuffled`, and whose spread is that of the mean's own error.
+
+    A query that is sent to a good model makes the good model's share larger, and with it what shuffling earns: so much its value is lower.
+    """
+    gains = earned - shuffled(rewards, choice, group)
+    for number in range(int(group.max()) + 1):
+        members = np.flatnonzero((group == number) & (choice >= 0) & ~np.isnan(gains))
+        if len(members):
+            known = ~np.isnan(rewards[group == number])
+            means = np.nan_to_num(rewards[group == number]).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+            shares = np.bincount(choice[members], minlength=rewards.shape[1]) / len(members)
+            gains[members] -= means[choice[members]] - shares @ means
+    return gains
 
 
 def shuffled(rewards: FloatArray, choice: IntArray, group: IntArray) -> FloatArray:
