@@ -102,11 +102,9 @@ def _per_query(confidences: FloatArray, rewards: FloatArray, order: list[int]) -
 def _errors(confidences: FloatArray, rewards: FloatArray, resamples: Resamples) -> list[Row]:
     """The calibration error with its basic interval, and the bins behind it."""
     off, n, expected, observed = _binned(confidences, rewards)
-    everything = np.arange(len(rewards))
-    sums, _ = resamples.totals(off, everything)
-    counts, _ = resamples.totals(n, everything)
+    sums, _ = resamples.totals(np.column_stack([off, n.sum(axis=1)]), np.arange(len(rewards)))
     error = np.abs(off.sum(axis=0)).sum() / n.sum()
-    drawn = np.abs(sums).sum(axis=1) / counts.sum(axis=1)
+    drawn = np.abs(sums[:, :BINS]).sum(axis=1) / sums[:, BINS]
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     queries = int((n.sum(axis=1) > 0).sum())
     ends = {"low": max(0.0, 2 * error - high), "high": max(0.0, 2 * error - low)} if queries >= FEWEST else {}

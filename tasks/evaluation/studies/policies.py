@@ -97,7 +97,7 @@ def shuffled(rewards: FloatArray, choice: IntArray, group: IntArray) -> FloatArr
         shares[members] = np.bincount(dealt, minlength=rewards.shape[1])
     shares = np.where(np.isnan(rewards), 0.0, shares)
     with np.errstate(invalid="ignore"):
-        earned: FloatArray = (np.nan_to_num(rewards) * shares).sum(axis=1) / shares.sum(axis=1)
+        earned: FloatArray = (np.nan_to_num(rewards) * (shares / shares.sum(axis=1, keepdims=True))).sum(axis=1)
     return earned
 
 
