@@ -5,12 +5,15 @@
 Of a benchmark's two models that are best on training queries, take the test queries where exactly one is right. If the router's
 confidence in the first less that in the second is higher where the first is right, for 53 % of the pairs of such queries (ties count
 half), the area under the ROC curve is 0.53. A router that only knows the benchmark has 0.5: this is what it adds *inside* a benchmark.
-The interval is DeLong's (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988), with the normal distribution's 1.96.
+The standard error is DeLong's (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988); the interval is symmetric in the log odds of the
+area (Pepe, The Statistical Evaluation of Medical Tests, 2003, section 5.2), with the normal distribution's 1.96. Symmetric around the
+area itself it would hold the truth too rarely where one of the two models is seldom the right one: 94 % with 22 such queries, 88 % with 10.
 """
 
 from collections.abc import Mapping
 
 import numpy as np
+from scipy.special import expit, logit
 
 from tasks.evaluation.figures import Row, row
 from tasks.evaluation.intervals import mean
@@ -57,7 +60,10 @@ def area(first: FloatArray, second: FloatArray) -> tuple[float, float, float]:
     if len(first) < 2 or len(second) < 2:
         return value, np.nan, np.nan
     error = float(np.sqrt(of_first.var(ddof=1) / len(first) + of_second.var(ddof=1) / len(second)))
-    return value, max(0.0, value - NORMAL * error), min(1.0, value + NORMAL * error)
+    if error == 0 or value in (0, 1):
+        return value, value, value
+    reach = NORMAL * error / (value * (1 - value))
+    return value, float(expit(logit(value) - reach)), float(expit(logit(value) + reach))
 
 
 def _ranks(values: FloatArray) -> FloatArray:
