@@ -7,7 +7,7 @@ from planted_tables import hand_tables, query_rows
 from polars.testing import assert_frame_equal
 
 from tasks.evaluation.studies import Tables, make_study
-from tasks.evaluation.studies.policies import shuffled
+from tasks.evaluation.studies.policies import gain_over_shuffled, shuffled
 from tasks.lake.tables import METRICS, check
 from tasks.report.studies import sections
 
@@ -84,6 +84,18 @@ def test_the_expectation_is_that_of_many_shuffles_and_holes_are_not_dealt_to() -
     rewards[:, 2] = np.nan
     assert np.isfinite(shuffled(rewards, choice, group)).all()
     assert np.isnan(shuffled(np.full((60, 3), np.nan), choice, group)).all()
+
+
+def test_allowing_for_shares_changes_no_gain_and_leaves_a_constant_without_an_interval() -> None:
+    random = np.random.default_rng(6)
+    rewards = np.where(random.random((80, 3)) < 0.2, np.nan, random.random((80, 3)))
+    choice, group = random.integers(3, size=80), random.integers(2, size=80)
+    earned = rewards[np.arange(80), choice]
+    gains = gain_over_shuffled(rewards, earned, choice, group)
+    plain = earned - shuffled(rewards, choice, group)
+    assert np.nanmean(gains) == pytest.approx(np.nanmean(plain))
+    assert (np.isnan(gains) == np.isnan(plain)).all()
+    assert not np.nan_to_num(gain_over_shuffled(rewards, rewards[:, 1], np.ones(80, dtype=int), group)).any()
 
 
 def test_the_order_of_rows_changes_nothing_and_without_routers_there_is_nothing() -> None:
