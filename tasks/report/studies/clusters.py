@@ -6,6 +6,7 @@ from typing import Any
 from tasks.report.chart_style import Chart, finished, legend
 from tasks.report.figures import Figure, Figures, between, percent, points, signed
 from tasks.report.studies import Section, Table
+from tasks.report.studies.wording import paragraphs
 
 TITLE = "Does the best model of a cluster stay the best?"
 SURE = 0.05  # how often chance may agree as much
@@ -24,17 +25,13 @@ def section(figures: Figures, evaluation: Figures) -> Section | None:
         return None
     words = [setting for setting in whole if setting.startswith("words ")]
     first = max(words or whole, key=_count)
-    parts = [
+    answer = [
         _answer(figures, whole),
         "A clustering router puts questions together that are alike, and sends each to the model that was best on its cluster’s training "
         "questions, which is worth something only if that model stays the best on new ones.",
-        _agreement(figures, first, whole),
-        _constant(figures, first),
-        _earned(figures, first),
-        _stability(figures, whole),
-        _without(figures, first),
     ]
-    text = " ".join(part for part in parts if part)
+    figures_of_first = [_agreement(figures, first, whole), _constant(figures, first), _earned(figures, first)]
+    text = paragraphs(answer, figures_of_first, [_stability(figures, whole), _without(figures, first)])
     return Section("clusters", TITLE, text, _chart(figures, settings), _table(figures, settings))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from tasks.report.chart_style import Chart, finished, legend
 from tasks.report.figures import Figure, Figures, between, percent, points, signed
 from tasks.report.studies import Section, Table
+from tasks.report.studies.wording import paragraphs
 
 TITLE = "Was a model trained on the questions that routers learn from?"
 ENOUGH = 50  # training and test questions, as the study wants them
@@ -20,8 +21,7 @@ def section(figures: Figures, evaluation: Figures) -> Section | None:
     if not found:
         return Section("contamination", TITLE, few) if few else None
     guilty = [one for one in found if _is_guilty(figures, one)]
-    parts = [_accused(figures, found, guilty), _tried(figures, guilty), few]
-    text = " ".join(part for part in parts if part)
+    text = paragraphs([_accused(figures, found, guilty)], [_tried(figures, guilty), few])
     return Section("contamination", TITLE, text, _chart(figures, found, guilty), _table(figures, found, guilty))
 
 

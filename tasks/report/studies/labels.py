@@ -5,7 +5,7 @@ from typing import Any
 from tasks.report.chart_style import DRAWN, KIND_COLOURS, ROUTER_COLOURS, Chart, finished, legend
 from tasks.report.figures import Figure, Figures, between, percent, points, signed
 from tasks.report.studies import Section, Table
-from tasks.report.studies.wording import between_brackets, sign
+from tasks.report.studies.wording import between_brackets, paragraphs, sign
 
 TITLE = "How firm are the labels that routers learn from?"
 AS_THEY_ARE = "as they are"
@@ -19,13 +19,13 @@ LABELS = {  # setting → what was done, and what to set in the run file if it i
 def section(figures: Figures, evaluation: Figures) -> Section | None:
     """None where the study found nothing at all."""
     curves = _curves(figures)
-    text = [*_ambiguous(figures), *_grown(figures, curves), *_flips(figures, evaluation), *_tried(figures)]
-    if not text:
+    votes, samples, tried = _ambiguous(figures), [*_grown(figures, curves), *_flips(figures, evaluation)], _tried(figures)
+    if not votes and not samples and not tried:
         return None
     if not any(figures.all("difference")):
-        text.append("Other labels (soft ones, stricter ones, none of ambiguous votes) would be the same as these, so none were tried.")
+        tried.append("Other labels (soft ones, stricter ones, none of ambiguous votes) would be the same as these, so none were tried.")
     table = _table_of_models(figures, curves) if curves else _table_of_routers(figures)
-    return Section("labels", TITLE, " ".join(text), _chart(curves), table)
+    return Section("labels", TITLE, paragraphs(votes, samples, tried), _chart(curves), table)
 
 
 def _curves(figures: Figures) -> dict[str | None, dict[int, Figure]]:

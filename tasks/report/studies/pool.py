@@ -6,7 +6,7 @@ from typing import Any
 from tasks.report.chart_style import KIND_COLOURS, Chart, finished, legend
 from tasks.report.figures import Figure, Figures, between, percent, points, signed
 from tasks.report.studies import Section, Table
-from tasks.report.studies.wording import between_brackets, listed, sign
+from tasks.report.studies.wording import between_brackets, listed, paragraphs, sign
 
 TITLE = "Which pools does routing suit, and which of these models does it need?"
 ALL, TWO_BEST, SIMILAR, DIFFERENT = "all", "two best", "similar strength", "different strength"
@@ -21,10 +21,12 @@ def section(figures: Figures, evaluation: Figures) -> Section | None:
     routers = sorted({row.router for row in figures.all("gain") if row.router})
     if not pools or not routers:
         return None
-    text = []
-    for router in routers:
-        text += [*_sizes(figures, router, pools), *_similar(figures, router), *_room(figures, router), *_members(figures, router)]
-    return Section("pool", TITLE, " ".join(text), _chart(figures, routers[0], pools), _table(figures, routers, pools))
+    text = [
+        part
+        for router in routers
+        for part in (_sizes(figures, router, pools), _similar(figures, router), _room(figures, router), _members(figures, router))
+    ]
+    return Section("pool", TITLE, paragraphs(*text), _chart(figures, routers[0], pools), _table(figures, routers, pools))
 
 
 def _pools(figures: Figures) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any
 from tasks.report.chart_style import Chart, finished, legend
 from tasks.report.figures import Figure, Figures, between, percent, points, seconds, signed
 from tasks.report.studies import Section, Table
+from tasks.report.studies.wording import paragraphs
 
 TITLE = "Does this run find what the paper found?"
 ROUTER = "roberta-multi-label"
@@ -29,7 +30,7 @@ def section(figures: Figures, evaluation: Figures) -> Section | None:
     if not theirs:
         return None
     compared = list(figures.all("accuracy_difference"))
-    text = f"{_concluded(figures, evaluation)} {_compared(figures, compared)} {_reread(figures)}".strip()
+    text = paragraphs([_concluded(figures, evaluation), _compared(figures, compared)], [_reread(figures)])
     chart = _chart(figures, theirs) if compared else None
     return Section("reproduction", TITLE, text, chart, _table(figures, theirs))
 

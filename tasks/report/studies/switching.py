@@ -7,7 +7,7 @@ from typing import Any
 from tasks.report.chart_style import ROUTER_COLOURS, Chart, finished, legend
 from tasks.report.figures import Figure, Figures, percent, points, seconds, signed
 from tasks.report.studies import Section, Table
-from tasks.report.studies.wording import between_brackets, listed, sign
+from tasks.report.studies.wording import between_brackets, listed, paragraphs, sign
 
 TITLE = "What does routing cost when not all models fit in memory, and which should be held?"
 RECENT, RANKED, HINDSIGHT = "least recently used leaves", "most asked stay", "best in hindsight"
@@ -41,10 +41,10 @@ def section(figures: Figures, evaluation: Figures) -> Section | None:
     if not ways:
         return None
     who = {"router": found[0].router, "policy": found[0].policy}
-    text = [*_loads(figures, who, ways), *_sleep(figures, who, ways), *_missing(figures), *_held(figures, who)]
+    text = paragraphs(_loads(figures, who, ways), [*_sleep(figures, who, ways), *_missing(figures)], _held(figures, who))
     has_loads = any(row.value for row in found) and sum(row.value > 0 for row in figures.all("asked")) > 1
     chart = _chart(figures, who, ways) if has_loads else None
-    return Section("switching", TITLE, " ".join(text), chart, _table(figures, who, ways) if has_loads else None)
+    return Section("switching", TITLE, text, chart, _table(figures, who, ways) if has_loads else None)
 
 
 def _way(setting: str) -> _Way:
