@@ -23,7 +23,7 @@ from tasks.report.page import render
 from tasks.report.studies import sections
 from tasks.voting.growth import growth
 
-MADE = [name for name in KINDS if find_spec(f"tasks.evaluation.studies.{name.replace('-', '_')}")]
+MADE = [name for name in KINDS if find_spec(f"tasks.report.studies.{name.replace('-', '_')}")]
 EVIL = "</script><script>window.hurt=1</script><img src=x onerror=window.hurt=1>{{ 7*7 }}=cmd()$x^2$\"'&"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
