@@ -44,8 +44,12 @@ def _worth(figures: Figures, shown: Sequence[str], routers: Sequence[str]) -> st
         0: f"Whether the confidences of {first} are worth anything cannot be told: {_difference(shuffled)}.",
         -1: f"No: the confidences of {first} do harm, {_difference(shuffled)}.",
     }[sign(shuffled)]
+    sure = [one for router in routers if (one := figures.one("gain_over_shuffled", router=router, policy="argmax")) and sign(one) > 0]
+    earn = f"{len(sure) or 'none'} {'earns' if len(sure) == 1 else 'earn'} more by the confidences"
+    count = f"Of all {len(routers)} routers, {earn} than with these shuffled." if len(routers) > 1 else ""
     if constant is not None and constant.value == 1:
-        answer = f"{first} sends nearly every question to the same model, so it makes no use of its confidences."
+        alone = f"{first} sends nearly every question to the same model, so it makes hardly any use of its confidences."
+        return " ".join([alone, count and f"{count} Shuffled: each question gets the confidences of another one."]).strip()
     how = (
         "That is what is lost when each question gets the confidences of another one, so that every model is still asked as often, "
         "but not because of what the question says."
@@ -59,8 +63,6 @@ def _worth(figures: Figures, shown: Sequence[str], routers: Sequence[str]) -> st
             f"{between(within)}): what it knows of a question is which benchmark it is from.",
             -1: f"Inside a benchmark its confidences do harm ({signed(within.value)} points, {between(within)}).",
         }[sign(within)]
-    sure = [one for router in routers if (one := figures.one("gain_over_shuffled", router=router, policy="argmax")) and sign(one) > 0]
-    count = f"Of all {len(routers)} routers, {len(sure)} earn more by their confidences than shuffled." if len(routers) > 1 else ""
     return " ".join(part for part in (answer, how, inside, count) if part)
 
 
@@ -81,7 +83,7 @@ def _policies(others: Sequence[Figure]) -> str:
             f"As to policies: none of the {len(others)} others can be told from argmax, which asks the model with the highest confidence "
             f"(they differ by {signed(others[-1].value)} to {signed(others[0].value)} points)."
         )
-    noise = f"; of the other {rest} that cannot be told" if rest else ""
+    noise = f"; of the other {rest} it cannot be told" if rest else ""
     return (
         f"As to policies, compared with argmax, which asks the model with the highest confidence, on the same confidences: of "
         f"{len(others)}, {'; '.join(said)}{noise}. These intervals hold for all of them at once."
