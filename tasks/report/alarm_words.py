@@ -208,7 +208,7 @@ def show_excess(alarm: Figure, health: Health) -> str:
 def contaminated(alarms: list[Figure], health: Health) -> str:
     shown = _listed([show_excess(alarm, health) for alarm in alarms])
     return (
-        f"More accurate on training questions than can be believed: {shown}. It may have been trained on them, and misleads routers that "
+        f"More accurate on training questions than can be believed: {shown}. It may have been trained on them, and mislead routers that "
         "learn from its labels. Leave it out of the pool, or train routers on questions that it has not seen."
     )
 
