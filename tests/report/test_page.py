@@ -6,7 +6,6 @@ import shutil
 import subprocess
 from functools import cache
 from html.parser import HTMLParser
-from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,15 +22,14 @@ from tasks.report.page import render
 from tasks.report.studies import sections
 from tasks.voting.growth import growth
 
-MADE = [name for name in KINDS if find_spec(f"tasks.report.studies.{name.replace('-', '_')}")]
 EVIL = "</script><script>window.hurt=1</script><img src=x onerror=window.hurt=1>{{ 7*7 }}=cmd()$x^2$\"'&"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 def evil(tables: Tables) -> Tables:
-    """The tables with evil names: of a model, a router, a policy, a benchmark and a subject."""
-    wicked = pl.col(pl.String).replace(["general", "kmeans-tfidf", "random", "stories", "sums"], EVIL)
-    queries = tables.queries.with_columns(pl.col("benchmark", "subject").replace(["stories", "sums"], EVIL))
+    """The tables with evil names: of a model, a router, a policy, a benchmark and a subject. The other benchmark is one of the paper's."""
+    wicked = pl.col(pl.String).replace(["general", "kmeans-tfidf", "random"], EVIL)
+    queries = tables.queries.with_columns(pl.col("benchmark", "subject").replace(["stories", "sums", "facts"], [EVIL, EVIL, "gsm8k"]))
     return Tables(queries, tables.votes.with_columns(wicked), tables.scores.with_columns(wicked), tables.routes.with_columns(wicked))
 
 
@@ -53,7 +51,7 @@ def studied() -> tuple[Tables, pl.DataFrame]:
         "loads": pl.DataFrame([(model, "transformers", EVIL, 5.0, 2.0, None, None) for model in models], schema=LOADS.schema, orient="row"),
     }
     metrics = evaluate(*parts, {}, 100, 0)
-    for name in MADE:
+    for name in KINDS:
         settings = {"of": "gsm8k"} if name == "reproduction" else {}
         tried = [
             (query, EVIL, trial.setting, model, float(random.random()))
@@ -203,7 +201,7 @@ def test_every_study_has_its_section_and_no_name_in_it_becomes_markup() -> None:
     reader = Reader(page_of_studies(metrics))
     assert not [element for element in reader.elements if element[0] == "img" or "onerror" in element[1]]
     shown = [attributes["id"] for _, attributes in reader.elements if (attributes.get("id") or "").startswith("study-")]
-    assert sorted(shown) == sorted(f"study-{name}" for name in metrics["study"].unique() if name != "evaluation")
+    assert sorted(shown) == sorted(f"study-{name}" for name in KINDS)
     assert "49" not in re.findall(r"\{\{ (.*?) \}\}", "".join(reader.text))
     for kind, text in reader.scripts:
         assert kind in ("code", "application/json")
@@ -239,11 +237,11 @@ def test_in_a_browser_the_charts_of_all_studies_are_drawn_and_nothing_evil_runs(
 
 def test_a_study_alone_has_its_section_and_one_that_found_nothing_has_none() -> None:
     metrics = studied()[1]
-    for name in set(metrics["study"]) - {"evaluation"}:
+    for name in KINDS:
         alone = metrics.filter(pl.col("study").is_in(["evaluation", name]))
         assert [section.study for section in sections(alone)] == [name]
     nothing = {**dict.fromkeys(METRICS.columns), "metric": "x", "value": 1.0}
-    for name in MADE:
+    for name in KINDS:
         assert not sections(pl.DataFrame([nothing | {"study": name}], schema=METRICS.schema)), name
     assert "<h2>Studies</h2>" not in page_of(pool_tables(12))
 
