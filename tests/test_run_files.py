@@ -119,6 +119,6 @@ def test_the_papers_run_is_right_to_the_last_key(benchmark: str, tmp_path: Path)
     metrics = read_table(lake, METRICS)
     assert set(metrics.filter(study="evaluation")["router"]) >= {router.name for router in run.routers}
     mine = metrics.filter(study="reproduction")
-    assert {"published_accuracy", "accuracy", "accuracy_difference_corrected", "share_of_right"} <= set(mine["metric"])
+    assert {"published_accuracy", "accuracy", "accuracy_difference_corrected"} <= set(mine["metric"])
     assert mine.filter(pl.col("router").is_null(), metric="accuracy")["model"].n_unique() == PAPER[benchmark]
     assert "Does this run find what the paper found?" in lake.read("report.html").decode()
