@@ -4,7 +4,7 @@
     linear  null         brier                        0.212   0.198    0.226   (as in the table `scores`)
     linear  isotonic     brier                        0.205   0.192    0.219
     linear  isotonic     brier_difference            -0.007  -0.011   -0.003   (below 0: scaling helps; interval for all at once)
-    linear  isotonic     calibration_error            0.031   0.004    0.047
+    linear  isotonic     calibration_error            0.031   0.004    0.058
     linear  null         calibration_error_by_luck    0.020            0.034
     linear  null         miscalibrated                    1
 
@@ -13,11 +13,16 @@ or *temperature*, which divides the log odds by one number (Guo et al., On Calib
 Temperature changes no choice; isotonic regression makes ties. A router may be calibrated already as it is trained (`calibration` in its
 settings), so what is said of its confidences is said of them as they are used.
 
-The calibration error is never zero by luck alone, and the bootstrap repeats that excess. So its interval is the basic one (Davison and
-Hinkley, Bootstrap Methods and their Application, 1997, section 5.2), which takes the excess off; and `calibration_error_by_luck` is what
-confidences would have that are right on the mean: in each bin the deviations of rewards from their mean, all those of a query with one
-random sign (a wild cluster bootstrap: Cameron, Gelbach and Miller, 2008). A router is `miscalibrated` if its error is five points above
-that and above its (1 - 0.05 / routers)-quantile, the upper end that stands there.
+The calibration error is never zero, by luck alone, and the bootstrap adds to that excess. `calibration_error_by_luck` is what confidences
+would have that are right on the mean: in each bin the deviations of rewards from their mean, all those of a query with one random sign
+(a wild cluster bootstrap: Cameron, Gelbach and Miller, 2008). A router is `miscalibrated` if its error is five points above that and above
+its (1 - 0.05 / routers)-quantile, the upper end that stands there.
+
+The interval of the error ends as far below it as the upper end of the resampled errors is above it, and at 0 where luck alone gives as
+much in one of forty cases. In simulations (`test_coverage.py`) it holds the truth in 93 to 97 % of data sets, whether confidences are
+right or off. The basic interval (Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 5.2) goes without the second
+rule, and its upper end takes the excess off twice: it holds the truth in 61 % where confidences are right, in 86 to 91 % where they are 2
+to 10 points off.
 """
 
 import numpy as np
@@ -50,6 +55,7 @@ def study(tables: Tables, settings: Settings, bootstrap: int, seed: int) -> list
     if test.queries.is_empty() or not routers:
         return []
     resamples = Resamples(test.queries["benchmark"].to_list(), bootstrap, seed)
+    signs = random_signs(test.queries.height, seed)
     order = [test.models.index(model) for model in best_first(tables.queries, tables.votes)]
     rows: list[Row] = []
     differences: list[Named] = []
@@ -62,7 +68,7 @@ def study(tables: Tables, settings: Settings, bootstrap: int, seed: int) -> list
         for setting, values in versions.items():
             name = {"router": router, "setting": setting}
             rows += mean_rows([(name | {"metric": metric}, of) for metric, of in figures[setting].items()], resamples)
-            rows += [name | found for found in _errors(values, test.reward, resamples)]
+            rows += [name | found for found in _errors(values, test.reward, resamples, signs)]
             if setting is not None:
                 differences.append((name | {"metric": "brier_difference"}, figures[setting]["brier"] - figures[None]["brier"]))
                 others = {metric: figures[setting][metric] - figures[None][metric] for metric in ("log_loss", "accuracy")}
@@ -99,16 +105,17 @@ def _per_query(confidences: FloatArray, rewards: FloatArray, order: list[int]) -
     return found | {"accuracy": rewards[:, order][np.arange(len(rewards)), most]}
 
 
-def _errors(confidences: FloatArray, rewards: FloatArray, resamples: Resamples) -> list[Row]:
-    """The calibration error with its basic interval, and the bins behind it."""
+def _errors(confidences: FloatArray, rewards: FloatArray, resamples: Resamples, signs: FloatArray) -> list[Row]:
+    """The calibration error with its interval, and the bins behind it. `signs`: those of `random_signs`."""
     off, n, expected, observed = _binned(confidences, rewards)
     sums, _ = resamples.totals(np.column_stack([off, n.sum(axis=1)]), np.arange(len(rewards)))
     error = np.abs(off.sum(axis=0)).sum() / n.sum()
     drawn = np.abs(sums[:, :BINS]).sum(axis=1) / sums[:, BINS]
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    high = max(float(error), float(np.quantile(drawn, (1 + LEVEL) / 2)))
+    is_luck = error <= np.quantile(_by_luck(confidences, rewards, signs), (1 + LEVEL) / 2)
+    low = 0.0 if is_luck else max(0.0, 2 * float(error) - high)
     queries = int((n.sum(axis=1) > 0).sum())
-    ends = {"low": max(0.0, 2 * error - high), "high": max(0.0, 2 * error - low)} if queries >= FEWEST else {}
-    rows = [row("calibration_error", error, queries, **ends)]
+    rows = [row("calibration_error", error, queries) if queries < FEWEST else row("calibration_error", error, queries, low=low, high=high)]
     for number in np.flatnonzero(n.sum(axis=0)):
         pairs = int(n[:, number].sum())
         rows.append(row(f"reliability_confidence_{number}", expected[number] / pairs, pairs))
@@ -118,18 +125,28 @@ def _errors(confidences: FloatArray, rewards: FloatArray, resamples: Resamples) 
 
 def judged(confidences: FloatArray, rewards: FloatArray, routers: int, seed: int) -> list[Row]:
     """Rows on what luck alone would give, and whether the error is more; arrays are (queries, models). `routers`: how many are judged."""
-    off, n, _, observed = _binned(confidences, rewards)
-    pairs, queries = n.sum(), int((n.sum(axis=1) > 0).sum())
-    with np.errstate(invalid="ignore"):
-        rates = np.nan_to_num(observed / n.sum(axis=0))
-    _, _, within = _by_bin(confidences, rewards)
-    deviations = within - n * rates  # of each query's rewards in each bin from the bin's mean
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], (SIGNS, len(deviations)))
-    luck = np.abs(signs @ deviations).sum(axis=1) / pairs
+    off, n, _, _ = _binned(confidences, rewards)
+    queries = int((n.sum(axis=1) > 0).sum())
+    luck = _by_luck(confidences, rewards, random_signs(len(rewards), seed))
     high = float(np.quantile(luck, 1 - (1 - LEVEL) / routers))
-    error = np.abs(off.sum(axis=0)).sum() / pairs
+    error = np.abs(off.sum(axis=0)).sum() / n.sum()
     is_off = queries >= FEWEST and error - luck.mean() > OFF and error > high
     return [row("calibration_error_by_luck", luck.mean(), queries, high=high), row("miscalibrated", float(is_off), queries)]
+
+
+def random_signs(queries: int, seed: int) -> FloatArray:
+    """1 or -1, float64 (SIGNS, queries)."""
+    signs: FloatArray = np.random.default_rng(seed).choice([-1.0, 1.0], (SIGNS, queries))
+    return signs
+
+
+def _by_luck(confidences: FloatArray, rewards: FloatArray, signs: FloatArray) -> FloatArray:
+    """Calibration errors (SIGNS,) of confidences that are right on the mean of each tenth of the scale."""
+    n, _, observed = _by_bin(confidences, rewards)
+    with np.errstate(invalid="ignore"):
+        rates = np.nan_to_num(observed.sum(axis=0) / n.sum(axis=0))
+    errors: FloatArray = np.abs(signs @ (observed - n * rates)).sum(axis=1) / n.sum()
+    return errors
 
 
 def _binned(confidences: FloatArray, rewards: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
