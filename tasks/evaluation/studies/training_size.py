@@ -14,7 +14,8 @@
 
 Of each share several draws are tried; a draw's smaller shares are part of its larger ones, and all keep the benchmarks' proportions. The
 opponent was chosen on all training queries: it gets no worse with fewer. Intervals are of a bootstrap over test queries and over draws
-(the same for all shares, so that differences are paired); that *all* training queries are a draw themselves is not in them.
+(the same for all shares, so that differences are paired); that *all* training queries are a draw themselves is not in them. Only test
+queries count on which every share and opponent has a reward, so that holes make no difference between two of them.
 
 The curve is accuracy(n) = a - b · n⁻ᶜ, with b ≥ 0, 0.1 ≤ c ≤ 1 and a no higher than the oracle: a power law, as learning curves mostly
 are (Hestness et al., arXiv 1712.00409; Viering and Loog, The Shape of Learning Curves, 2022), which five points tell only roughly.
@@ -24,6 +25,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from tasks.config import Settings
@@ -39,6 +41,7 @@ from tasks.lake.interfaces import Trial
 LEAST = 20  # training queries; with fewer most routers learn nothing
 FURTHEST = 10  # times what there is, up to where the curve is followed
 BEYOND = (2, 5, FURTHEST)
+EQUAL = 1e-6  # rounding: a router that is the best single model is not above it
 
 
 def trials(queries: pl.DataFrame, votes: pl.DataFrame, settings: Settings, seed: int) -> Iterator[Trial]:
@@ -83,14 +86,21 @@ def study(tables: Tables, settings: Settings, bootstrap: int, seed: int) -> list
     rows: list[Row] = []
     for router in sorted({router for router, _ in tried}):
         of_router = {setting: values for (name, setting), values in tried.items() if name == router}
-        shares = _shares(of_router, sizes, resamples, seed)
+        known: npt.NDArray[np.bool_] = np.isfinite(np.column_stack([*of_router.values(), *opponents.values()])).all(axis=1)
+        shares = _shares(_only(of_router, known), sizes, resamples, seed)
         if len(shares) > 1:
-            rows += [{"router": router} | found for found in _of_router(shares, opponents, sheet, resamples)]
+            highest = float(oracle(sheet).accuracy[known].mean())
+            rows += [{"router": router} | found for found in _of_router(shares, _only(opponents, known), highest, resamples)]
     return rows
 
 
-def _of_router(shares: Sequence[_Share], opponents: dict[str, FloatArray], sheet: Sheet, resamples: Resamples) -> list[Row]:
-    everything = np.arange(len(sheet.reward))
+def _only(values: dict[str, FloatArray], known: npt.NDArray[np.bool_]) -> dict[str, FloatArray]:
+    """The same, NaN where not `known` (queries,)."""
+    return {name: np.where(known, of, np.nan) for name, of in values.items()}
+
+
+def _of_router(shares: Sequence[_Share], opponents: dict[str, FloatArray], highest: float, resamples: Resamples) -> list[Row]:
+    everything = np.arange(len(shares[0].values))
     against = {metric: resamples.means(values[:, None], everything)[:, 0] for metric, values in opponents.items()}
     rows: list[Row] = []
     for share in shares:
@@ -104,21 +114,20 @@ def _of_router(shares: Sequence[_Share], opponents: dict[str, FloatArray], sheet
     whole, n = shares[-1], int(np.isfinite(shares[-1].values).sum())
     for metric, other in (("gain_of_size", shares[0]), ("gain_of_last_share", shares[-2])):
         rows.append({"split": "test"} | _row(metric, whole.accuracy - other.accuracy, whole.draws - other.draws, n))
-    return rows + [{"split": "test"} | found for found in _curve(shares, opponents["gain"], against["gain"], sheet, n)]
+    return rows + [{"split": "test"} | found for found in _curve(shares, opponents["gain"], against["gain"], highest, n)]
 
 
-def _curve(shares: Sequence[_Share], single: FloatArray, drawn_single: FloatArray, sheet: Sheet, n: int) -> list[Row]:
+def _curve(shares: Sequence[_Share], single: FloatArray, drawn_single: FloatArray, highest: float, n: int) -> list[Row]:
     """The power law through the shares, and where it meets the best single model; nothing of fewer than three shares."""
     if len(shares) < 3 or n < FEWEST:
         return []
     sizes = np.array([share.size for share in shares])
-    highest = float(np.nanmean(oracle(sheet).accuracy))
     best = fit(sizes, np.array([[share.accuracy for share in shares]]), highest)
     draws = fit(sizes, np.column_stack([share.draws for share in shares]), highest)
     names = [(share.setting, share.size) for share in shares] + [(_percent(times), times * sizes[-1]) for times in BEYOND]
     rows = [{"setting": name} | _row("curve_accuracy", best.at(size)[0], draws.at(size), n) for name, size in names]
     rows.append(_row("curve_limit", best.limit[0], draws.limit, n))
-    target = float(np.nanmean(single))
+    target, drawn_single = float(np.nanmean(single)) + EQUAL, drawn_single + EQUAL
     rows.append(row("surpasses", float((draws.at(FURTHEST * sizes[-1]) > drawn_single).mean()), n))
     rows.append(row("surpasses_in_the_end", float((draws.limit > drawn_single).mean()), n))
     return rows + _break_even(best, target, draws, drawn_single, FURTHEST * sizes[-1], n)
@@ -153,7 +162,7 @@ def _shares(of_router: dict[str, FloatArray], sizes: dict[str, float], resamples
         # A mean of few draws varies more than resampling them shows: by n / (n - 1).
         wider = np.sqrt(count / (count - 1)) if count > 1 else 1.0
         middle = means.mean(axis=1)
-        rewards = by_draw.mean(axis=1)  # a query that is known to one draw is known to all but for holes in the rewards
+        rewards = by_draw.mean(axis=1)
         if np.isfinite(rewards).any():
             found.append(_Share(setting, sizes[setting], rewards, float(np.nanmean(rewards)), middle + wider * (drawn - middle)))
     return sorted(found, key=lambda share: share.size)

@@ -65,10 +65,14 @@ def _crossing(figures: Figures, router: str, single: str) -> str:
     if surpasses is None or limit is None:
         return ""
     end = f"its curve ends at {percent(limit.value)} ({between(limit)})"
+    if surpasses.value >= ENDS and crossing is not None and crossing.value < 1:
+        return f"Its curve is above {single} from the start; {end}."
     if surpasses.value >= ENDS and crossing is not None:
         low = f"{crossing.ci_low:,.0f}" if crossing.ci_low is not None else "–"
         high = f"{crossing.ci_high:,.0f}" if crossing.ci_high is not None else "more than ten times what there are"
-        return f"It passes {single} with about {crossing.value:,.0f} training questions (95 % interval {low} to {high}); {end}."
+        fewest = _size(figures, router, _shares(figures, router)[0])
+        untried = ", which is fewer than were tried and so a guess" if crossing.value < fewest else ""
+        return f"It passes {single} with about {crossing.value:,.0f} training questions (95 % interval {low} to {high}){untried}; {end}."
     if surpasses.value <= NEVER:
         ever = figures.one("surpasses_in_the_end", router=router)
         never = ", nor ever, if the curve is right" if ever is not None and ever.value <= NEVER else ""

@@ -155,3 +155,31 @@ def test_the_order_of_rows_changes_nothing_and_without_trials_there_is_nothing()
     nothing = Tables(tables.queries, tables.votes, tables.scores, tables.routes)
     assert make_study("training-size", {}, nothing, 100, 0).is_empty()
     assert sections(make_study("training-size", {}, nothing, 100, 0)) == []
+
+
+def test_holes_make_no_difference_between_shares_and_opponents() -> None:
+    tables = simulated(2, {"10 %": 0.5, "50 %": 0.6, "100 %": 0.65})
+    random = np.random.default_rng(2)
+    # Where fox is right it is mostly not known: its mean over what is left would be far too low.
+    holes = (pl.col("model") == "fox") & (pl.col("label") == 1) & pl.Series(random.random(tables.votes.height) < 0.5)
+    found = figures(Tables(tables.queries, tables.votes.filter(~holes), tables.scores, tables.routes, trials=tables.trials))
+    n = {found[metric, share]["n"] for metric in ("accuracy", "gain") for share in ("10 %", "50 %", "100 %")}
+    assert len(n) == 1 and 300 < n.pop() < 450
+    grown = found["accuracy", "100 %"]["value"] - found["accuracy", "10 %"]["value"]
+    assert found["gain_of_size", None]["value"] == pytest.approx(grown)
+    for one in found.values():
+        assert one["ci_low"] is None or one["ci_low"] <= one["value"] <= one["ci_high"]
+        assert one["metric"] != "gain" or (one["ci_low"] + one["ci_high"]) / 2 == pytest.approx(one["value"], abs=0.01)
+
+
+def test_a_router_that_always_asks_the_best_single_model_never_passes_it() -> None:
+    tables = simulated(3, {"10 %": 0.5, "50 %": 0.6, "100 %": 0.65})
+    always = tables.trials.with_columns(confidence=(pl.col("model") == "fox").cast(pl.Float32))
+    made = make_study(
+        "training-size", {"draws": 3}, Tables(tables.queries, tables.votes, tables.scores, tables.routes, trials=always), 400, 0
+    )
+    found = {(row["metric"], row["setting"]): row for row in made.iter_rows(named=True)}
+    assert found["gain", "100 %"]["value"] == 0 == found["surpasses", None]["value"]
+    assert ("break_even_queries", None) not in found
+    (section,) = sections(made)
+    assert "No sign of it" in section.text and "would never pass" in section.text
