@@ -86,7 +86,7 @@ def study(tables: Tables, settings: Settings, bootstrap: int, seed: int) -> list
     rows: list[Row] = []
     for router in sorted({router for router, _ in tried}):
         of_router = {setting: values for (name, setting), values in tried.items() if name == router}
-        known: npt.NDArray[np.bool_] = np.isfinite(np.column_stack([*of_router.values(), *opponents.values()])).all(axis=1)
+        known = np.isfinite(np.column_stack([*of_router.values(), *opponents.values()]).sum(axis=1))
         shares = _shares(_only(of_router, known), sizes, resamples, seed)
         if len(shares) > 1:
             highest = float(oracle(sheet).accuracy[known].mean())
