@@ -17,8 +17,9 @@ test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --ignore=tests/operate --ignore=tests/faults --ignore=tests/vllm
 
 # A server, S3, workers and deployments, and what happens when they are killed.
+test-slow: SLOW := tests/operate tests/faults
 test-slow: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest tests/operate tests/faults
+	$(BIN)/python -m pytest $(SLOW)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
