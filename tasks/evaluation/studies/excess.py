@@ -14,9 +14,12 @@ are equally able still unequal on one item? The groups are the splits, and how e
   analysis in evaluative research, 1975; the same correction in SIBTEST: Shealy and Stout, Psychometrika 58, 1993): the covariance of
   the model with the mean of the others, over the mean covariance of two others; all inside a subject and a split. Where the others hardly
   go together (specialists), there is no common ease, and nearly nothing is taken off. A single other model is taken off as it is.
+- Others that are nearly always right, or wrong, move little where a model in the middle moves much: on a logistic curve as p (1 - p). So
+  the slope is that of the model over that of the others where this is steep, and never below it for a single other one; then what the
+  others gain is believed as it is, since so little of them goes together.
 - The others have luck too. Of what they gain, no more is believed than is reliable (Kelley, Fundamentals of Statistics, 1947), unless
   they gain more than another draw of the queries would make them: then all but the luck.
-- A model that is accused is no measure of ease any more: it is left out, and the rest are judged again.
+- A model that is accused is no measure of ease any more: it is left out, and the rest are judged again, unless none is left to judge by.
 
 Intervals come from a bootstrap over the queries of both splits, of the figures' influence functions (Efron and Tibshirani, 1993, chapter
 22.7). A model is called *contaminated* on a benchmark if its excess is at least five points, and above 0 by an interval that holds for all
@@ -25,7 +28,9 @@ models and benchmarks at once (max-t, see `comparisons.py`). A small excess that
 Validation queries are left out: they are cut from the training queries on some benchmarks (gsm8k) and are no model's business on others.
 Test labels are used here to tell what happened; nothing is fitted or chosen by them.
 
-What it cannot tell: whether most of a pool was trained on the same queries (then they seem easy); a benchmark of which all splits leaked.
+What it cannot tell: whether most of a pool was trained on the same queries (then they seem easy); a benchmark of which all splits leaked;
+an easier training split from a seen one where the others say nothing of ease, because they guess or know other things. Of a single model
+on a benchmark nothing is said.
 """
 
 from collections.abc import Sequence
@@ -43,8 +48,9 @@ from tasks.lake import views
 FEWEST_QUERIES = 50  # of a model on a benchmark, in either split; of fewer nothing is said
 FEWEST_IN_SUBJECT = 10  # in either split; smaller subjects are taken together
 LEAST_EXCESS = 0.05  # that is called contamination
-LEAST_COVARIANCE = 0.0125  # of two models, that common ease is believed in: a correlation of about 0.05
-STEEPEST = 2.0  # slope on ease
+LEAST_CORRELATION = 0.05  # of two models, that common ease is believed in
+STEEPEST = 2.0  # slope on ease, where the others are not nearly always right or wrong
+LEAST_SPREAD = 0.01  # p (1 - p) of the others: at 99 %
 DRAWS = 2000  # behind every interval, whatever the run file says: what is called contaminated must not hang on it
 
 BoolArray = npt.NDArray[np.bool_]
@@ -116,7 +122,9 @@ def excess(own: FloatArray, others: FloatArray, train: BoolArray, subjects: IntA
     rewards, is_train = own[rows], train[rows]
     groups = _groups(subjects[rows], is_train)
     easy = np.zeros(len(rows)) if alone else mean(ease.T)[0]
-    slope, of_slope, reliability = _slope(rewards, ease, easy, 2 * groups + is_train)
+    spread = LEAST_SPREAD if alone else max(LEAST_SPREAD, float(np.mean(_variance(mean(others[rows])[0]))))
+    relative = float(_variance(rewards.mean())) / spread
+    slope, of_slope, reliability = _slope(rewards, ease, easy, 2 * groups + is_train, spread, relative)
     gained, of_gained = _difference(easy, is_train, groups)
     believed, steepness = _believed(gained, float((of_gained**2).sum()), reliability)
     difference, of_difference = _difference(rewards, is_train, groups)
@@ -142,9 +150,8 @@ def _judged(benchmarks: Sequence[_Benchmark], resamples: Sequence[Resamples], ac
     draws: list[FloatArray] = []
     sizes: list[int] = []
     for of, drawn in zip(benchmarks, resamples, strict=True):
-        honest = [column for column, model in enumerate(of.models) if (of.name, model) not in accused]
         estimates = [
-            excess(of.rewards[:, column], of.rates[:, [other for other in honest if other != column]], of.train, of.subjects)
+            excess(of.rewards[:, column], of.rates[:, _measures(of, column, accused)], of.train, of.subjects)
             for column in range(len(of.models))
         ]
         values += [value for value, _ in estimates]
@@ -169,10 +176,16 @@ def _judged(benchmarks: Sequence[_Benchmark], resamples: Sequence[Resamples], ac
                     values[place],
                     (float(own[0][place]), float(own[1][place])),
                     (low, float(corrected[1][place])),
-                    low > 0 and values[place] >= LEAST_EXCESS,
+                    low > 0 and values[place] >= LEAST_EXCESS and len(of.models) > 1,
                 )
             )
     return found
+
+
+def _measures(of: _Benchmark, column: int, accused: set[tuple[str, str]]) -> list[int]:
+    """The models that tell how easy queries are for one of them: the others that are not accused; all others, if all are."""
+    others = [other for other in range(len(of.models)) if other != column]
+    return [other for other in others if (of.name, of.models[other]) not in accused] or others
 
 
 def _benchmarks(queries: pl.DataFrame, votes: pl.DataFrame) -> list[_Benchmark]:
@@ -218,14 +231,21 @@ def _groups(subjects: IntArray, train: BoolArray) -> IntArray:
     return np.unique(number[codes], return_inverse=True)[1]
 
 
-def _slope(own: FloatArray, others: FloatArray, easy: FloatArray, cells: IntArray) -> tuple[float, FloatArray, float]:
+def _slope(
+    own: FloatArray, others: FloatArray, easy: FloatArray, cells: IntArray, spread: float, relative: float
+) -> tuple[float, FloatArray, float]:
     """Of a model's reward on true ease: the slope, each query's influence on it, and how reliably the others' mean `easy` tells ease.
 
-    `cells`: pairs of subject and split, inside which all of it is taken.
+    Args:
+        own, others, easy: of each query the model's reward, how often each other one is right, less its mean, and the mean of these.
+        cells: pairs of subject and split, inside which all of it is taken.
+        spread: p (1 - p) of the others' accuracy p, on average.
+        relative: that of the model over `spread`.
     """
     nothing = np.zeros(len(own))
-    if others.shape[1] < 2:
-        return float(others.shape[1]), nothing, 1.0  # a single one is taken as it is; without any there is nothing to take off
+    if others.shape[1] < 2 or relative > STEEPEST:
+        # Without any there is nothing to take off.
+        return min(1, others.shape[1]) * max(1.0, relative), nothing, 1.0
     own, easy, others = _inside(own[:, None], cells)[:, 0], _inside(easy[:, None], cells)[:, 0], _inside(others, cells)
     known = (~np.isnan(others)).sum(axis=1)
     others = np.nan_to_num(others)
@@ -233,13 +253,18 @@ def _slope(own: FloatArray, others: FloatArray, easy: FloatArray, cells: IntArra
     pairs = np.where(known > 1, (total**2 - (others**2).sum(axis=1)) / np.maximum(known * (known - 1), 1), 0)
     reliability = float(np.clip(pairs.sum() / max((easy**2).sum(), 1e-12), 0, 1))
     with_model = own * total / known
-    least = LEAST_COVARIANCE * (known > 1).sum()
+    least = LEAST_CORRELATION * spread * (known > 1).sum()
     slope = with_model.sum() / max(pairs.sum(), least, 1e-12)
     if not 0 < slope < STEEPEST:
         return float(np.clip(slope, 0, STEEPEST)), nothing, reliability
     if pairs.sum() <= least:
         return float(slope), with_model / least - slope / len(own), reliability
     return float(slope), (with_model - slope * pairs) / pairs.sum(), reliability
+
+
+def _variance(shares: FloatArray | float) -> FloatArray | float:
+    """Of something that is right so often: p (1 - p)."""
+    return shares * (1 - shares)
 
 
 def _inside(values: FloatArray, cells: IntArray) -> FloatArray:

@@ -77,6 +77,28 @@ def test_nobody_is_accused_because_training_questions_are_easier() -> None:
     assert (easy[:500].mean(axis=0) - easy[500:].mean(axis=0)).min() > 0.05  # the plain difference would accuse them all
 
 
+@pytest.mark.parametrize("ability", [[3.0, 0.0], [0.0, 3.0], [3.5, 3.5, 0.0], [-3.0, -3.0, -3.0, -3.0, 0.0]])
+def test_nobody_is_accused_where_the_others_are_nearly_always_right_or_wrong(ability: list[float]) -> None:
+    falsely = hits = 0
+    for seed in range(10):
+        for easier, seen in ((0.5, 0.0), (0.0, 0.6)):  # the middling model moves much where the others cannot; and it has seen the queries
+            random = np.random.default_rng(seed)
+            ease = random.normal(size=900) + easier * (np.arange(900) < 600)
+            rewards = (random.random((900, len(ability))) < 1 / (1 + np.exp(-(np.array(ability) + ease[:, None])))).astype(float)
+            middle = ability.index(0.0)
+            rewards[:600, middle] = np.maximum(rewards[:600, middle], random.random(600) < seen)
+            found = accused(tables(rewards, 600), seed)
+            falsely += bool(found) if not seen else 0
+            hits += found == {MODELS[middle]: ["sums"]} if seen else 0
+    assert falsely <= 2 and hits >= 8
+
+
+def test_a_model_without_any_other_on_a_benchmark_is_not_accused() -> None:
+    rewards = right(np.random.default_rng(0), 500, 400, easier=0.6)
+    rewards[:, 1:] = np.nan
+    assert accused(tables(rewards, 500)) == {}
+
+
 def test_nobody_is_accused_because_subjects_are_mixed_differently() -> None:
     random = np.random.default_rng(0)
     parts = [  # elm is good at sums, of which there are more in training; nobody else is
