@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from tasks.config import Router as Section
+from tasks.errors import UserError
 from tasks.lake.interfaces import Trial
 from tasks.lake.tables import TRIALS, empty
 from tasks.lake.views import examples
@@ -23,12 +24,16 @@ logger = logging.getLogger("manyminds")
 def run_trials(section: Section, seed: int, trials: Iterable[Trial]) -> pl.DataFrame:
     """What the router says of each trial's test queries once it is trained on that trial's others; rows of TRIALS.
 
-    It is trained as in a run, but not calibrated: that would change no choice. Raises UserError for a trial without training or
-    validation queries, or with fewer than two models.
+    It is trained as in a run, but not calibrated: that would change no choice. A trial without training or validation queries that have
+    votes, or with fewer than two models, cannot be learned from and is left out.
     """
     found, said = [empty(TRIALS)], time.monotonic()
     for number, trial in enumerate(trials, 1):
-        train, validation = (examples(trial.queries, trial.votes, split) for split in ("train", "validation"))
+        try:
+            train, validation = (examples(trial.queries, trial.votes, split) for split in ("train", "validation"))
+        except UserError as error:
+            logger.info("try %s: %s is left out: %s", section.name, trial.setting, error)
+            continue
         router = make_router(section, seed).fit(complete(train), validation)
         test = trial.queries.filter(pl.col("split") == "test").sort("query_id")
         if not test.is_empty():
