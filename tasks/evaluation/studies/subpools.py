@@ -33,7 +33,7 @@ class Subpool:
 
 
 def subpools(queries: pl.DataFrame, votes: pl.DataFrame) -> list[Subpool]:
-    """The whole pool first, and then the others; of fewer than three models there are none.
+    """The whole pool first, and then the others; of fewer than three models that have training rewards there are none.
 
     Of many models, those that are left out one by one are the ones that an oracle would ask most on training queries. Two sub-pools may
     be of the same models.
@@ -50,13 +50,14 @@ def subpools(queries: pl.DataFrame, votes: pl.DataFrame) -> list[Subpool]:
         return Subpool(setting, tuple(models[column] for column in columns), tuple(strengths[columns].tolist()), without)
 
     found = [of(ALL, order)]
-    if len(models) < 3:
+    ranked = order[known.sum(axis=0)[order] > 0]  # how strong the others are, nobody knows
+    if len(ranked) < 3:
         return found
-    half = max(2, (len(models) + 1) // 2)
-    alike = [order[first : first + half] for first in range(len(models) - half + 1)]
-    unlike = [np.concatenate([order[:strong], order[len(models) - half + strong :]]) for strong in range(half - 1, 0, -1)]
+    half = max(2, (len(ranked) + 1) // 2)
+    alike = [ranked[first : first + half] for first in range(len(ranked) - half + 1)]
+    unlike = [np.concatenate([ranked[:strong], ranked[len(ranked) - half + strong :]]) for strong in range(half - 1, 0, -1)]
     found += [
-        of(TWO_BEST, order[:2]),
+        of(TWO_BEST, ranked[:2]),
         of(SIMILAR, min(alike, key=lambda group: _scatter(strengths[group]))),
         of(DIFFERENT, max(unlike, key=lambda group: _scatter(strengths[group]))),
     ]

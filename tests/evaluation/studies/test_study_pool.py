@@ -56,6 +56,20 @@ def verdicts(found: pl.DataFrame) -> dict[str, float]:
     return dict(found.filter(pl.col("metric") == "verdict").select("model", "value").iter_rows())
 
 
+def test_a_model_without_training_rewards_is_in_no_group_by_strength() -> None:
+    of = planted({"general": (0.6, 0.75), "specialist": (0.95, 0.1), "weak": (0.3, 0.4), "new": (0.9, 0.9)}, 0)
+    train = of.queries.filter(pl.col("split") != "test")["query_id"]
+    votes = of.votes.filter((pl.col("model") != "new") | ~pl.col("query_id").is_in(train.implode()))
+    groups = {found.setting: found.models for found in subpools(of.queries, votes)}
+    assert [setting for setting, models in groups.items() if "new" not in models] == [
+        "two best",
+        "similar strength",
+        "different strength",
+        "without new",
+    ]
+    assert len(subpools(of.queries, votes.filter(pl.col("model") != "weak"))) == 1
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_the_specialist_is_needed_and_the_copy_is_not(seed: int) -> None:
     rates = {"general": (0.6, 0.75), "specialist": (0.95, 0.1), "weak": (0.3, 0.4)}
