@@ -7,6 +7,7 @@ import pytest
 
 from tasks.config import RunFile, load_run
 from tasks.errors import UserError
+from tasks.steps.studies import wanted
 
 SHORT = """
 name = "short"
@@ -142,6 +143,12 @@ def test_the_name_that_a_server_gave_a_model_is_no_path(tmp_path: Path) -> None:
     file = tmp_path / "run.toml"
     file.write_text('[[benchmarks]]\nname = "gsm8k"\n[[models]]\nname = "m"\npath = "served"\nurl = "http://localhost:8000/v1"\n')
     assert load_run(file).models[0].path == "served"
+
+
+def test_a_model_that_a_study_names_is_looked_for_before_anything_is_sampled(write) -> None:
+    text = SHORT + "[studies.switching]\nseconds = {nobody = 3}\n"
+    with pytest.raises(UserError, match=r"studies.switching: seconds: unknown model 'nobody'"):
+        wanted(load_run(write(text)))
 
 
 def test_studies_are_named_as_in_the_report_and_can_be_turned_off(write) -> None:

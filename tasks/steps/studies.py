@@ -10,7 +10,7 @@ import polars as pl
 from tasks.config import Router, RunFile
 from tasks.errors import UserError, nearest
 from tasks.evaluation.studies import Tables, check_study, make_study, trials_of
-from tasks.evaluation.studies.settings import Clusters, Trained
+from tasks.evaluation.studies.settings import Clusters, Switching, Trained, check_models
 from tasks.lake.files import Lake, read_table, write_table
 from tasks.lake.tables import CLUSTERS, EMBEDDINGS, ENDINGS, GENERATIONS, GROWTH, LOADS, METRICS, QUERIES, TABLES, TRIALS, VOTES
 from tasks.routers.saved import encoder_fingerprint
@@ -24,11 +24,13 @@ PREPARED = {table.name: table for table in (TRIALS, CLUSTERS, GROWTH, ENDINGS)} 
 
 
 def wanted(run: RunFile) -> dict[str, dict[str, Any]]:
-    """Settings of the studies of the run, in the order in which they are made. Raises UserError for a study or key that there is not."""
+    """Settings of the studies of the run, in the order in which they are made. Raises UserError for a study, key or model that is not."""
     given = run.studies.wanted
     for name, settings in given.items():
-        check_study(name, settings)
+        checked = check_study(name, settings)
         routers_of(run, name)
+        if isinstance(checked, Switching) and not run.outcomes and not run.generations:  # else which models there are is not known yet
+            check_models(checked, [model.name for model in run.models])
     return given
 
 

@@ -7,7 +7,7 @@ policies = true
 draws = 10
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
@@ -16,6 +16,7 @@ from tasks.config import Settings
 from tasks.errors import UserError, nearest
 
 Share = Annotated[float, Field(gt=0, le=1)]
+Measure = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class NoSettings(Settings):
@@ -52,9 +53,9 @@ class Switching(Settings):
     """Loading models while a stream of queries comes."""
 
     windows: list[Annotated[int, Field(ge=1)]] = Field([1, 16, 64], min_length=1)  # queries that are batched by model
-    seconds: dict[str, Annotated[float, Field(gt=0)]] = {}  # model → to load it, where it was not measured
-    gigabytes: dict[str, Annotated[float, Field(gt=0)]] = {}  # model → memory that it takes, where it was not measured
-    memory_gb: float | None = Field(None, gt=0)  # budget for which the best pool is sought; default: half of what all models take
+    seconds: dict[str, Measure] = {}  # model → to load it, where it was not measured
+    gigabytes: dict[str, Measure] = {}  # model → memory that it takes, where it was not measured
+    memory_gb: Measure | None = None  # budget for which the best pool is sought; default: half of what all models take
 
 
 class Reproduction(Settings):
@@ -76,6 +77,14 @@ KINDS: dict[str, type[Settings]] = {
     "contamination": Trained,
     "health": NoSettings,  # reads what the others found, so it is the last
 }
+
+
+def check_models(settings: Switching, models: Collection[str]) -> None:
+    """Raises UserError for a model in the settings that is not among `models`, naming the nearest."""
+    for key in ("seconds", "gigabytes"):
+        for model in getattr(settings, key):
+            if model not in models:
+                raise UserError(f"studies.switching: {key}: unknown model {model!r}{nearest(model, models)}")
 
 
 def check_study(name: str, settings: Mapping[str, Any]) -> Settings:

@@ -37,14 +37,13 @@ import numpy as np
 import polars as pl
 
 from tasks.config import Settings
-from tasks.errors import UserError, nearest
 from tasks.evaluation.figures import Row, row
 from tasks.evaluation.intervals import Resamples
 from tasks.evaluation.studies import Tables
 from tasks.evaluation.studies.budget import best_subset, earned_by
 from tasks.evaluation.studies.means import compared_rows, mean_rows
 from tasks.evaluation.studies.residence import HINDSIGHT, RANKED, RECENT, count
-from tasks.evaluation.studies.settings import Switching
+from tasks.evaluation.studies.settings import Switching, check_models
 from tasks.evaluation.studies.tried import best_first
 from tasks.evaluation.systems import FloatArray, IntArray, Sheet, routed, sheet_of
 from tasks.evaluation.verdict import BASELINES
@@ -82,10 +81,7 @@ def study(tables: Tables, settings: Settings, bootstrap: int, seed: int) -> list
     """Rows of METRICS on test queries; none where nothing was routed. Raises UserError for a model in the settings that is not there."""
     assert isinstance(settings, Switching)
     sheet, who = sheet_of(tables.queries, tables.votes, "test"), _router(tables)
-    for key in ("seconds", "gigabytes"):
-        for model in getattr(settings, key):
-            if model not in sheet.models:
-                raise UserError(f"studies.switching: {key}: unknown model {model!r}{nearest(model, sheet.models)}")
+    check_models(settings, sheet.models)
     if who is None or sheet.queries.is_empty():
         return []
     router, policy = who
