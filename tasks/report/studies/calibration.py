@@ -32,11 +32,19 @@ def _answer(figures: Figures, routers: Sequence[str]) -> str:
         "average; a little of it is always luck."
     )
     off = [router for router in routers if (one := figures.one("miscalibrated", router=router)) and one.value == 1]
+    if not off and not any(_is_judged(figures, router) for router in routers):
+        return f"That cannot be told: there are too few test questions. {what}"
     if not off:
         worst = max(routers, key=lambda router: (_error(figures, router), router))
         return f"Yes, as far as can be told. {what} The largest is that of {worst}: {_told(figures, worst)}."
     some = f"Those of {listed(off)} cannot." if len(off) <= NAMED else f"Those of {len(off)} of {len(routers)} routers cannot."
     return f"{some} {what} " + " ".join(f"{router} is off by {_told(figures, router)}." for router in off[:NAMED])
+
+
+def _is_judged(figures: Figures, router: str) -> bool:
+    """Whether there are enough questions for an interval."""
+    error = figures.one("calibration_error", router=router)
+    return error is not None and error.ci_low is not None
 
 
 def _told(figures: Figures, router: str) -> str:
@@ -75,11 +83,14 @@ def _scaled(figures: Figures, routers: Sequence[str]) -> str:
 
 
 def _choices(figures: Figures, routers: Sequence[str]) -> str:
-    """Whether scaling changes what is chosen."""
+    """Whether scaling changes what is chosen; nothing where nothing could be scaled."""
+    if not any(figures.all("accuracy_difference")):
+        return ""
     changed = [one for one in figures.all("accuracy_difference") if one.setting == "isotonic" and sign(one)]
     if not changed:
         return (
-            "No choice by the highest confidence becomes better or worse by it; scaling is for those who weigh confidences against costs."
+            "No choice by the highest confidence is shown to become better or worse by it; scaling is for those who weigh confidences "
+            "against costs."
         )
     told = listed([f"{one.router} {signed(one.value)} points ({between(one)})" for one in changed[:NAMED]])
     return f"Isotonic scaling makes ties, which changes choices: {told}."

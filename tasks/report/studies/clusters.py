@@ -78,7 +78,7 @@ def _earned(figures: Figures, first: str) -> str:
         return ""
     said = f"Asking each cluster’s winner is {_difference(gain)} the best single model"
     said += f", and {_difference(over)} who knows only the benchmark." if over else "."
-    if hindsight is not None and luck is not None:
+    if hindsight is not None and luck is not None and hindsight.n == accuracy.n:  # else they are of other questions
         said += (
             f" Had the winners been chosen on the test questions themselves, it would seem to be right on {percent(hindsight.value)} of "
             f"them instead of {percent(accuracy.value)}; but clusters dealt out by lot would seem to reach {percent(luck.value)} that way."
@@ -88,6 +88,8 @@ def _earned(figures: Figures, first: str) -> str:
 
 def _difference(gain: Figure) -> str:
     """ "2.1 points above (0.4 to 3.9)", or that it is inside the noise."""
+    if gain.value == gain.ci_low == gain.ci_high == 0:
+        return "exactly level with"
     side = "above" if gain.value > 0 else "below"
     if gain.ci_low is None or gain.ci_high is None:
         return f"{points(gain.value)} {side} (too few questions for an interval)"

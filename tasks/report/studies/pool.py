@@ -134,7 +134,7 @@ def _members(figures: Figures, router: str) -> list[str]:
         worth = "" if most is None else f"; at most it is worth {points(most)}"
         named = listed([row.model or "" for row in open_], "or")
         text.append(f"Whether it needs {named} cannot be told from these questions{worth}.")
-    if len(found) > 1:
+    if len(found) > 1 and any(row.ci_low is not None for row in found):
         text.append(f"These intervals hold for all {len(found)} models at once.")
     return text
 

@@ -111,7 +111,9 @@ def _rules(figures: Figures, who: dict[str, Any], models: int, window: int) -> l
     saved = figures.one("loads_saved_per_1000", setting=_Way(RANKED, 2, models, window).setting, **who)
     if models < 3 or recent is None or ranked is None or saved is None or recent.value == ranked.value == 0:
         return []
-    if sign(saved) > 0:
+    if saved.value == saved.ci_low == saved.ci_high == 0:
+        said = "it makes no difference whether the model that is asked most is kept or the one not used for longest is sent away"
+    elif sign(saved) > 0:
         said = "keeping the model that is asked most loads less often than sending away the one that was not used for longest"
     elif sign(saved) < 0:
         said = "keeping the model that is asked most loads more often than sending away the one that was not used for longest"

@@ -33,10 +33,12 @@ def section(figures: Figures, evaluation: Figures) -> Section | None:
 
 def _of_router(figures: Figures, router: str) -> str:
     parts = []
+    told = set()
     for kind, place in KINDS.items():
         gain, lost = _over_all(figures, router, kind, "gain_over_best_known"), _over_all(figures, router, kind, "lost")
-        if gain is None or lost is None:
+        if gain is None or lost is None or (kind == ALONE and (gain.value, lost.value) in told):  # of two benchmarks both are the same
             continue
+        told.add((gain.value, lost.value))
         pays = {
             1: f"gains {points(gain.value)} over the best model that it could know of {between_brackets(gain)}",
             0: f"is not told from the best model that it could know of ({signed(gain.value)} points, {between(gain)})",

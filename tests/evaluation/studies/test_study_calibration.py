@@ -86,6 +86,12 @@ def test_holes_order_and_few_validation_queries() -> None:
     assert "could not be scaled" in section.text
 
 
+def test_of_too_few_queries_nothing_is_believed() -> None:
+    (section,) = sections(make_study("calibration", {}, world(0, 2.0, sizes={"train": 60, "validation": 2, "test": 8}), 300, 0))
+    assert section.text.startswith("That cannot be told: there are too few test questions.") and "–" not in section.text
+    assert "No choice" not in section.text
+
+
 def test_without_scores_there_is_nothing() -> None:
     tables = world(0, sizes={"train": 4, "validation": 4, "test": 4})
     nothing = Tables(tables.queries, tables.votes, tables.scores.clear(), tables.routes)
