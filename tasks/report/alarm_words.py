@@ -247,8 +247,9 @@ def unstable(alarms: list[Figure], health: Health) -> str:
     several = len(health.evaluation.benchmarks) > 1
     where, knows = (" of questions of the same benchmark", "the benchmark") if several else ("", "which model is best on the whole")
     return (
-        f"Clusters whose best model on training questions is their best on test questions about as often as in a lottery{where}: {shown}. "
-        f"Routers that go by such clusters know no more than {knows}. Use fewer clusters, or another router."
+        f"Clusters of which it is not shown that their best model stays the best on test questions more often than in a lottery{where}, or "
+        f"that are other ones with another seed: {shown}. Routers that go by such clusters are not shown to know more than {knows}. Use "
+        "fewer clusters, or another router."
     )
 
 

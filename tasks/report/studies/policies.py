@@ -27,7 +27,7 @@ def section(figures: Figures, evaluation: Figures) -> Section | None:
         return None
     shown = foremost(evaluation, DRAWN) if evaluation.routers else routers[:DRAWN]
     shown = [router for router in shown if router in routers]
-    text = " ".join(part for part in (_worth(figures, shown, routers), _policies(others)) if part)
+    text = " ".join(part for part in (_worth(figures, shown, routers), _policies(figures, others)) if part)
     return Section("policies", TITLE, text, _chart(figures, shown) if shown else None, _table(figures))
 
 
@@ -66,11 +66,11 @@ def _worth(figures: Figures, shown: Sequence[str], routers: Sequence[str]) -> st
     return " ".join(part for part in (answer, how, inside, count) if part)
 
 
-def _policies(others: Sequence[Figure]) -> str:
+def _policies(figures: Figures, others: Sequence[Figure]) -> str:
     """Which policies are better or worse than argmax on the same confidences."""
     if not others:
         return ""
-    better, worse = ([one for one in others if sign(one) == side] for side in (1, -1))
+    better, worse = ([one for one in others if _verdict(figures, one) == side] for side in (1, -1))
     rest = len(others) - len(better) - len(worse)
     said = []
     for side, found in (("better", better), ("worse", list(reversed(worse)))):
@@ -79,15 +79,22 @@ def _policies(others: Sequence[Figure]) -> str:
             more = f", {'for instance' if len(found) > NAMED else 'namely'} {named}"
             said.append(f"{len(found)} {'is' if len(found) == 1 else 'are'} {side}{more}")
     if not said:
-        return (
-            f"As to policies: none of the {len(others)} others can be told from argmax, which asks the model with the highest confidence "
-            f"(they differ by {signed(others[-1].value)} to {signed(others[0].value)} points)."
-        )
+        lowest, highest = signed(others[-1].value), signed(others[0].value)
+        what = f"none of the {len(others)} others" if len(others) > 1 else f"{others[0].policy}, the only other one,"
+        by = f"they differ from it by {lowest} to {highest}" if lowest != highest else f"a difference of {lowest}"
+        told = "can be told" if len(others) > 1 else "cannot be told"
+        return f"As to policies: {what} {told} from argmax, which asks the model with the highest confidence ({by} points)."
     noise = f"; of the other {rest} it cannot be told" if rest else ""
     return (
         f"As to policies, compared with argmax, which asks the model with the highest confidence, on the same confidences: of "
         f"{len(others)}, {'; '.join(said)}{noise}. These intervals hold for all of them at once."
     )
+
+
+def _verdict(figures: Figures, one: Figure) -> int:
+    """Whether it is better (1) or worse (-1) than argmax; 0 also where they differ on too few questions to tell."""
+    found = figures.one("verdict", router=one.router, policy=one.policy)
+    return int(found.value) if found else 0
 
 
 def _difference(one: Figure) -> str:

@@ -98,6 +98,19 @@ def test_allowing_for_shares_changes_no_gain_and_leaves_a_constant_without_an_in
     assert not np.nan_to_num(gain_over_shuffled(rewards, rewards[:, 1], np.ones(80, dtype=int), group)).any()
 
 
+def test_a_policy_that_differs_on_five_questions_is_neither_better_nor_worse() -> None:
+    rows = [
+        {"metric": metric, "router": "linear", "policy": "odd", "value": value, "ci_low": 0.001, "ci_high": 0.009}
+        for metric, value in (("gain_over_argmax", 0.005), ("verdict", 0.0))
+    ]
+    table = pl.DataFrame([{"study": "policies", "split": "test", "n": 1000, **of} for of in rows], schema=METRICS.schema, orient="row")
+    (section,) = sections(table)
+    assert (
+        "odd, the only other one, cannot be told from argmax, which asks the model with the highest confidence (a difference of +0.5 points)"
+        in section.text
+    )
+
+
 def test_the_order_of_rows_changes_nothing_and_without_routers_there_is_nothing() -> None:
     tables = world(1, "query")
     mixed = Tables(*(of.sample(fraction=1, shuffle=True, seed=3) for of in (tables.queries, tables.votes, tables.scores, tables.routes)))
