@@ -6,6 +6,7 @@ from rich.text import Text
 
 from flows.lookups import console, plain, print_grid
 from tasks.errors import UserError, nearest
+from tasks.evaluation.studies.settings import KINDS
 from tasks.lake.files import open_lake, read_table
 from tasks.lake.tables import METRICS
 
@@ -13,7 +14,7 @@ from tasks.lake.tables import METRICS
 def print_studies(url: str, names: Sequence[str]) -> None:
     """The question, the answer and the table of each study that is named, of all where none is.
 
-    Raises UserError for a study that was not made.
+    Raises UserError for a study that there is not, and for a lake without figures.
     """
     from tasks.report.studies import sections
 
@@ -22,12 +23,13 @@ def print_studies(url: str, names: Sequence[str]) -> None:
         raise UserError(f"lake {url}: no figures; expected a lake that `manyminds run` has filled")
     made = sorted(set(metrics["study"]) - {"evaluation"})
     for name in names:
-        if name not in made:
-            raise UserError(f"lake {url}: no study {name!r}{nearest(name, made)}; the run file's [studies] says which are made")
+        if name not in made and name not in KINDS:
+            raise UserError(f"lake {url}: no study {name!r}{nearest(name, KINDS)}")
     found = {section.study: section for section in sections(metrics)}
     for name in names or found:
         if name not in found:
-            console.print(Text(f"\n{plain(name)}: the tables do not tell."))
+            missing = "the tables do not tell." if name in made else "it was not made, or the tables do not tell."
+            console.print(Text(f"\n{plain(name)}: {missing}"))
             continue
         section = found[name]
         console.print(Text(f"\n{plain(section.title)}", style="bold"))
