@@ -105,10 +105,8 @@ def test_a_policy_that_differs_on_five_questions_is_neither_better_nor_worse() -
     ]
     table = pl.DataFrame([{"study": "policies", "split": "test", "n": 1000, **of} for of in rows], schema=METRICS.schema, orient="row")
     (section,) = sections(table)
-    assert (
-        "odd, the only other one, cannot be told from argmax, which asks the model with the highest confidence (a difference of +0.5 points)"
-        in section.text
-    )
+    assert "odd, the only other one, cannot be told from argmax" in section.text
+    assert "(a difference of +0.5 points)" in section.text
 
 
 def test_the_order_of_rows_changes_nothing_and_without_routers_there_is_nothing() -> None:
