@@ -145,10 +145,16 @@ def test_the_name_that_a_server_gave_a_model_is_no_path(tmp_path: Path) -> None:
     assert load_run(file).models[0].path == "served"
 
 
-def test_a_model_that_a_study_names_is_looked_for_before_anything_is_sampled(write) -> None:
-    text = SHORT + "[studies.switching]\nseconds = {nobody = 3}\n"
-    with pytest.raises(UserError, match=r"studies.switching: seconds: unknown model 'nobody'"):
-        wanted(load_run(write(text)))
+@pytest.mark.parametrize(
+    ("studies", "said"),
+    [
+        ("[studies.switching]\nseconds = {nobody = 3}\n", "studies.switching: seconds: unknown model 'nobody'"),
+        ("[studies.labels]\nat_least = 20\n", "studies.labels: at_least is 20, but only 10 samples are drawn"),
+    ],
+)
+def test_what_a_study_cannot_have_is_said_before_anything_is_sampled(write, studies: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        wanted(load_run(write(SHORT + studies)))
 
 
 def test_studies_are_named_as_in_the_report_and_can_be_turned_off(write) -> None:

@@ -10,7 +10,7 @@ import polars as pl
 from tasks.config import Router, RunFile
 from tasks.errors import UserError, nearest
 from tasks.evaluation.studies import Tables, check_study, make_study, trials_of
-from tasks.evaluation.studies.settings import Clusters, Switching, Trained, check_models
+from tasks.evaluation.studies.settings import Clusters, Labels, Switching, Trained, check_models
 from tasks.lake.files import Lake, read_table, write_table
 from tasks.lake.tables import CLUSTERS, EMBEDDINGS, ENDINGS, GENERATIONS, GROWTH, LOADS, METRICS, QUERIES, TABLES, TRIALS, VOTES
 from tasks.routers.saved import encoder_fingerprint
@@ -29,8 +29,12 @@ def wanted(run: RunFile) -> dict[str, dict[str, Any]]:
     for name, settings in given.items():
         checked = check_study(name, settings)
         routers_of(run, name)
-        if isinstance(checked, Switching) and not run.outcomes and not run.generations:  # else which models there are is not known yet
+        if run.outcomes or run.generations:  # which models there are, and how many samples, is not known yet
+            continue
+        if isinstance(checked, Switching):
             check_models(checked, [model.name for model in run.models])
+        if isinstance(checked, Labels) and "at_least" in settings and checked.at_least > run.sampling.k:
+            raise UserError(f"studies.labels: at_least is {checked.at_least}, but only {run.sampling.k} samples are drawn (sampling.k)")
     return given
 
 

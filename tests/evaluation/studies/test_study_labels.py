@@ -153,6 +153,12 @@ def test_models_that_always_say_the_same_have_firm_labels() -> None:
     assert "would be the same as these, so none were tried" in section(found).text
 
 
+def test_of_a_single_sample_nothing_is_said_of_how_firm_a_label_is() -> None:
+    queries, generations = sampled(3)
+    found = study(without_trials(queries, vote(generations, queries, 1)))
+    assert "flip" not in found["metric"].to_list() and "would turn" not in section(found).text
+
+
 def test_imported_outcomes_have_no_votes_and_only_labels_that_differ_are_tried() -> None:
     queries = pl.concat([query_rows(60, split=split, first=100 * n) for n, split in enumerate(("train", "validation", "test"))])
     right = [float(n % 2) for n in range(180)]
