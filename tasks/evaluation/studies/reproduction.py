@@ -26,6 +26,7 @@ import polars as pl
 
 from tasks.config import Settings
 from tasks.evaluation.figures import Row, row
+from tasks.evaluation.intervals import mean
 from tasks.evaluation.studies import Tables
 from tasks.evaluation.studies.published import LEVEL, Published, difference, read, wilson
 from tasks.evaluation.studies.settings import Reproduction
@@ -33,6 +34,7 @@ from tasks.evaluation.systems import AS_PUBLISHED, FloatArray, IntArray, Sheet, 
 from tasks.lake import views
 
 CLUSTERS = "kmeans-tfidf"
+SEVENTH = "llama2-7b-lm"  # of the notebook with seven models
 HINDSIGHT = "best-of-cluster-in-hindsight"
 SHARES = ("accuracy", "classifier_upper_bound", "winners_agree", "cluster_wins")  # of single things that are right or wrong
 NEITHER = ("latency_s",)  # is on another scale in each run
@@ -86,7 +88,7 @@ class _Ours:
     """The run's own figures: those of its evaluation, and a few that it does not have."""
 
     def __init__(self, benchmark: str, tables: Tables, test: Sheet, train: Sheet) -> None:
-        self.test, self.train = test, train
+        self.benchmark, self.test, self.train = benchmark, test, train
         self.routed = routed(test, tables.routes, {})
         evaluated = tables.metrics.filter(
             (pl.col("study") == "evaluation")
@@ -110,6 +112,8 @@ class _Ours:
             return self._mean(self.train, [theirs.model])
         if theirs.router == "oracle" and theirs.setting is not None and " + " in theirs.setting:
             return self._mean(self.test, theirs.setting.split(" + "))
+        if theirs.metric == "accuracy" and theirs.router in ("oracle", "random"):  # of the paper's models, whatever others there are
+            return self._mean(self.test, self._models(theirs.setting), best=theirs.router == "oracle")
         return self.evaluated.get((theirs.metric, theirs.model, theirs.router, policy))
 
     def _share_of_right(self, theirs: Published, policy: str | None) -> Found | None:
@@ -120,14 +124,22 @@ class _Ours:
         by_model = earned[system.choice == self.test.models.index(theirs.model)].sum()
         return (float(by_model / earned.sum()), int((earned > 0).sum())) if earned.sum() else None
 
-    def _mean(self, sheet: Sheet, models: Sequence[str | None]) -> Found | None:
-        """Accuracy of the best of these models on each query."""
+    def _models(self, setting: str | None) -> list[str | None]:
+        """Those that the paper chose among."""
+        own: list[str | None] = [
+            one.model for one in read(self.benchmark) if one.metric == "accuracy" and one.model and one.setting is None
+        ]
+        return own + [SEVENTH] * (setting == "seven models")
+
+    def _mean(self, sheet: Sheet, models: Sequence[str | None], *, best: bool = True) -> Found | None:
+        """Accuracy of the best of these models on each query, or of one drawn at random; None where one is not there."""
         columns = [sheet.models.index(model) for model in models if model in sheet.models]
         if len(columns) < len(models) or sheet.queries.is_empty():
             return None
-        best = np.fmax.reduce(sheet.reward[:, columns], axis=1)
-        known = ~np.isnan(best)
-        return (float(best[known].mean()), int(known.sum())) if known.any() else None
+        rewards = sheet.reward[:, columns]
+        earned = np.fmax.reduce(rewards, axis=1) if best else mean(rewards.T)[0]
+        known = ~np.isnan(earned)
+        return (float(earned[known].mean()), int(known.sum())) if known.any() else None
 
 
 def _clusters(tables: Tables, benchmark: str) -> dict[tuple[str | None, str | None], Found]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tasks.report.chart_style import Chart, finished, legend
-from tasks.report.figures import Figure, Figures, between, percent, points, seconds, signed
+from tasks.report.figures import Figure, Figures, between, percent, seconds, signed
 from tasks.report.studies import Section, Table
 from tasks.report.studies.wording import paragraphs
 
@@ -49,22 +49,24 @@ def _compared(figures: Figures, compared: list[Figure]) -> str:
             "models and routers are matched by their names in the run file."
         )
     corrected = [(one, _same(figures, "accuracy_difference_corrected", one)) for one in compared]
-    apart = [one for one, whole in corrected if whole is not None and _is_apart(whole)]
+    judged = [whole for _, whole in corrected if whole is not None]
+    apart = [whole for whole in judged if _is_apart(whole)]
     start = f"The paper (arXiv 2405.00467) and this run have {len(compared)} accuracies in common."
     how = (
         "Intervals hold for all of them at once. The paper’s answers to single questions are not public, so this cannot be told as "
         "finely as elsewhere in this report"
     )
     if not apart:
-        wide = max(compared, key=lambda one: abs(one.value))
+        wide = max(judged or compared, key=lambda one: abs(one.value))
         return (
             f"{start} None differs by more than noise; the furthest apart are those of {_name(wide)}, {signed(wide.value)} points "
             f"({between(wide)}). {how}: small differences would not be seen."
         )
     said = "; ".join(_apart(figures, one) for one in sorted(apart, key=lambda one: -abs(one.value))[:3])
+    differ = "differs" if len(apart) == 1 else "differ"
     few = "the furthest apart: " if len(apart) > 3 else ""
     return (
-        f"{start} {'All' if len(apart) == len(compared) else len(apart)} of them differ by more than noise ({few}{said}). {how}. Prompts "
+        f"{start} {'All' if len(apart) == len(compared) else len(apart)} of them {differ} by more than noise ({few}{said}). {how}. Prompts "
         "are worded differently here, and answers read in another way, so even a model alone may come out otherwise."
     )
 
@@ -76,7 +78,7 @@ def _is_apart(one: Figure) -> bool:
 def _apart(figures: Figures, one: Figure) -> str:
     ours, theirs = _same(figures, "accuracy", one), _same(figures, "published_accuracy", one)
     assert ours is not None and theirs is not None
-    return f"{_name(one)} {percent(theirs.value)} there, {percent(ours.value)} here, by {points(one.value)} ({between(one)})"
+    return f"{_name(one)} {percent(theirs.value)} there, {percent(ours.value)} here, {signed(one.value)} points ({between(one)})"
 
 
 def _reread(figures: Figures) -> str:

@@ -205,3 +205,12 @@ def test_the_table_carries_every_figure_of_the_chart() -> None:
     cells = {cell if isinstance(cell, str) else cell[0] for line in shown.table.rows for cell in line}
     assert {"71.1 %", "67.6 %", "87.2 %", "oracle (gemma-7b + metamath-7b)"} <= cells
     assert all(len(line) == len(shown.table.columns) for line in shown.table.rows)
+
+
+def test_the_oracle_and_random_choice_are_of_the_papers_models() -> None:
+    usual = accuracies("gsm8k")
+    rows, more = (found(tables(usual | other)) for other in ({}, {"aaa": 0.99}))
+    for router in ("oracle", "random"):
+        assert value(more, "accuracy", router=router)["value"] == pytest.approx(value(rows, "accuracy", router=router)["value"], abs=0.05)
+    fewer = found(tables({name: right for name, right in usual.items() if name != "mistral-7b-lm"}))
+    assert fewer.filter((pl.col("metric") == "accuracy") & pl.col("router").is_in(["oracle", "random"]))["setting"].drop_nulls().len() == 1
