@@ -12,7 +12,8 @@
 
 `accuracy` is told on the test queries of the benchmark (and subject) of the row. `gain_over_best_known`: over the model that is best on
 the very training queries that the router had, which is what somebody with these queries would use without a router. `lost`: against
-the same router trained on everything ("as it is"). Rows over many places count each test query once for each router that was tried on it.
+the same router trained on everything ("as it is"). Rows over many places count each test query once, with the mean of
+the routers that were tried on it; the intervals of their gains hold for all of them at once.
 
 Routers are trained on each benchmark alone, and on all but one; with all but one subject for the `SUBJECTS` largest. A benchmark that has
 no training or no validation query cannot be trained on.
@@ -28,7 +29,7 @@ from tasks.config import Settings
 from tasks.evaluation.figures import Row
 from tasks.evaluation.intervals import Resamples
 from tasks.evaluation.studies import Tables
-from tasks.evaluation.studies.means import mean_rows
+from tasks.evaluation.studies.means import Named, compared_rows, mean_rows
 from tasks.evaluation.studies.tried import best_first, earned
 from tasks.evaluation.systems import FloatArray, Sheet, sheet_of
 from tasks.lake.interfaces import Trial
@@ -36,6 +37,7 @@ from tasks.lake.interfaces import Trial
 AS_IT_IS = "as it is"
 SUBJECTS = 8  # the largest; each is a router to train
 BENCHMARKS = 8  # the largest
+GAIN = "gain_over_best_known"
 ALONE, LEFT_OUT, SUBJECT = "trained on one", "trained without each", "trained without each subject"
 
 
@@ -103,8 +105,9 @@ def study(tables: Tables, settings: Settings, bootstrap: int, seed: int) -> list
     if sheet.queries.is_empty() or tables.trials.is_empty() or not plans:
         return []
     resamples = Resamples(sheet.queries["benchmark"].to_list(), bootstrap, seed)
-    tried = earned(sheet, tables.trials, best_first(tables.queries, tables.votes))
+    tried = _tried(tables, sheet, plans)
     rows: list[Row] = []
+    gains: list[Named] = []
     for router in sorted({router for router, _ in tried}):
         whole = tried.get((router, AS_IT_IS))
         if whole is None:
@@ -121,15 +124,30 @@ def study(tables: Tables, settings: Settings, bootstrap: int, seed: int) -> list
                 named = [(name | {"metric": metric}, of) for metric, of in figures.items()]
                 rows += mean_rows(named, resamples, where)
         for kind, found in pooled.items():
-            rows += _pooled(found, {"router": router, "setting": kind, "split": "test"}, resamples)
-    return rows
+            named = _pooled(found, {"router": router, "setting": kind, "split": "test"})
+            gains += [(name, of) for name, of in named if name["metric"] == GAIN]
+            rows += mean_rows([(name, of) for name, of in named if name["metric"] != GAIN], resamples)
+    return rows + [found for found in compared_rows(gains, resamples) if found["metric"] != "verdict"]
+
+
+def _tried(tables: Tables, sheet: Sheet, plans: Sequence[_Plan]) -> dict[tuple[str, str], FloatArray]:
+    """What each router of each plan earns. Ties go to the model that is best on the training queries that the router had."""
+    found = earned(sheet, tables.trials.filter(pl.col("setting") == AS_IT_IS), best_first(tables.queries, tables.votes))
+    for plan in plans:
+        of_plan = tables.trials.filter(pl.col("setting") == plan.setting)
+        found |= earned(sheet, of_plan, best_first(_known(tables, plan), tables.votes))
+    return found
+
+
+def _known(tables: Tables, plan: _Plan) -> pl.DataFrame:
+    """What the router of a plan may learn from."""
+    return tables.queries.filter((pl.col("split") != "test") & plan.known)
 
 
 def _figures(tables: Tables, sheet: Sheet, plan: _Plan, values: FloatArray, whole: FloatArray) -> dict[str, FloatArray]:
     """What the router of a plan earns, alone and against what it is compared with; NaN where it was not tried."""
-    known = tables.queries.filter((pl.col("split") != "test") & plan.known)
-    best = sheet.models.index(best_first(known, tables.votes)[0])
-    return {"accuracy": values, "gain_over_best_known": values - sheet.reward[:, best], "lost": values - whole}
+    best = sheet.models.index(best_first(_known(tables, plan), tables.votes)[0])
+    return {"accuracy": values, GAIN: values - sheet.reward[:, best], "lost": values - whole}
 
 
 def _places(sheet: Sheet, plan: _Plan) -> list[tuple[Row, "np.typing.NDArray[np.int64]"]]:
@@ -140,14 +158,12 @@ def _places(sheet: Sheet, plan: _Plan) -> list[tuple[Row, "np.typing.NDArray[np.
     return [(dict(zip(by, name, strict=True)), groups[name]["row"].to_numpy().astype(np.int64)) for name in sorted(groups)]
 
 
-def _pooled(found: Sequence[dict[str, FloatArray]], name: Row, resamples: Resamples) -> list[Row]:
-    """Means over all routers of a kind: of each query the mean over the routers that were tried on it."""
-    if len(found) < 2:
-        return []
+def _pooled(found: Sequence[dict[str, FloatArray]], name: Row) -> list[Named]:
+    """Figures over all routers of a kind: of each query the mean over the routers that were tried on it; nothing of a single one."""
     figures = []
-    for metric in found[0]:
+    for metric in found[0] if len(found) > 1 else ():
         stacked = np.stack([of[metric] for of in found])
         known = ~np.isnan(stacked)
         with np.errstate(invalid="ignore"):
             figures.append((name | {"metric": metric}, np.where(known, stacked, 0.0).sum(axis=0) / known.sum(axis=0)))
-    return mean_rows(figures, resamples)
+    return figures

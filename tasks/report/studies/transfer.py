@@ -10,6 +10,7 @@ from tasks.report.studies.wording import between_brackets, sign
 
 TITLE = "Does a router work on questions of a kind that it has not seen?"
 ALONE, LEFT_OUT, SUBJECT = "trained on one", "trained without each", "trained without each subject"
+NOTHING = 0.01  # a gain so near to none is as good as none
 KINDS = {  # in words, and what each of them is tried on
     LEFT_OUT: "benchmark that it was not trained on, but on all others",
     ALONE: "benchmark, trained on a single other one",
@@ -44,6 +45,10 @@ def _of_router(figures: Figures, router: str) -> str:
             0: f"is not told from the best model that it could know of ({signed(gain.value)} points, {between(gain)})",
             -1: f"is {points(gain.value)} below the best model that it could know of {between_brackets(gain)}",
         }[sign(gain)]
+        if gain.ci_low is not None and gain.ci_high is not None and -NOTHING < gain.ci_low <= gain.ci_high < NOTHING:
+            pays = (
+                f"routes nothing: it earns what the best model that it could know of earns ({signed(gain.value)} points, {between(gain)})"
+            )
         costs = {
             -1: f"loses {points(lost.value)} ({between(lost)}) against having seen it",
             0: f"loses nothing that could be told ({signed(lost.value)} points, {between(lost)})",
