@@ -65,14 +65,23 @@ def _crossing(figures: Figures, router: str, single: str) -> str:
     if surpasses is None or limit is None:
         return ""
     end = f"its curve ends at {percent(limit.value)} ({between(limit)})"
+    shares = _shares(figures, router)
+    fewest, most = _size(figures, router, shares[0]), _size(figures, router, shares[-1])
+    gain = figures.one("gain", router=router, setting=shares[-1])
+    # A curve is surer of itself than the questions are.
+    unsure = (
+        f", though with all {most:,} that is not shown ({signed(gain.value)} points, {between(gain)})" if gain and sign(gain) < 1 else ""
+    )
     if surpasses.value >= ENDS and crossing is not None and crossing.value < 1:
-        return f"Its curve is above {single} from the start; {end}."
+        return f"Its curve is above {single} from the start{unsure}; {end}."
     if surpasses.value >= ENDS and crossing is not None:
         low = f"{crossing.ci_low:,.0f}" if crossing.ci_low is not None else "–"
         high = f"{crossing.ci_high:,.0f}" if crossing.ci_high is not None else "more than ten times what there are"
-        fewest = _size(figures, router, _shares(figures, router)[0])
-        untried = ", which is fewer than were tried and so a guess" if crossing.value < fewest else ""
-        return f"It passes {single} with about {crossing.value:,.0f} training questions (95 % interval {low} to {high}){untried}; {end}."
+        few = ", which is fewer than were tried and so a guess" if crossing.value < fewest else ""
+        untried = ", which is more than there are and so a guess" if crossing.value > most else few
+        passes = "By its curve it passes" if crossing.value > most or unsure else "It passes"
+        size = f"about {crossing.value:,.0f} training questions (95 % interval {low} to {high})"
+        return f"{passes} {single} with {size}{untried}{unsure}; {end}."
     if surpasses.value <= NEVER:
         ever = figures.one("surpasses_in_the_end", router=router)
         never = ", nor ever, if the curve is right" if ever is not None and ever.value <= NEVER else ""

@@ -183,3 +183,23 @@ def test_a_router_that_always_asks_the_best_single_model_never_passes_it() -> No
     assert ("break_even_queries", None) not in found
     (section,) = sections(made)
     assert "No sign of it" in section.text and "would never pass" in section.text
+
+
+def test_a_curve_that_passes_the_best_model_is_no_proof_where_the_router_does_not() -> None:
+    rows = [("training_queries", f"{share} %", 5 * share, None, None) for share in (20, 50, 100)]
+    rows += [("accuracy", f"{share} %", 0.6, 0.5, 0.7) for share in (20, 50, 100)] + [("gain", "100 %", 0.0, 0.0, 0.0)]
+    rows += [("gain_of_size", None, 0.0, -0.1, 0.1), ("gain_of_last_share", None, 0.0, -0.1, 0.1), ("surpasses", None, 0.99, None, None)]
+    rows += [("curve_limit", None, 0.7, 0.6, 0.8), ("break_even_queries", None, 900.0, 0.0, 1200.0)]
+    keys = ("metric", "setting", "value", "ci_low", "ci_high")
+    table = pl.DataFrame(
+        [
+            {"study": "training-size", "router": "linear", "n": 200, "split": "train" if of[0] == "training_queries" else "test"}
+            | dict(zip(keys, of, strict=True))
+            for of in rows
+        ],
+        schema=METRICS.schema,
+        orient="row",
+    )
+    (section,) = sections(table)
+    assert "By its curve it passes the best single model with about 900 training questions" in section.text
+    assert "more than there are and so a guess, though with all 500 that is not shown (+0.0 points, 0.0 to 0.0)" in section.text
