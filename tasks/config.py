@@ -205,6 +205,13 @@ class Studies(Settings):
     contamination: bool | dict[str, Any] = True
     health: bool | dict[str, Any] = True  # reads what the others found
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _a_switch_or_a_section(cls, value: Any) -> Any:
+        if not isinstance(value, bool | dict):
+            raise ValueError("expected true, false or a section with settings")
+        return value
+
     @property
     def wanted(self) -> dict[str, dict[str, Any]]:
         """Settings of each study that is to be made, in the order in which they are made; `training-size` as it is written."""

@@ -85,6 +85,7 @@ def test_a_run_file_survives_json(write) -> None:
         (SHORT.replace('name = "gsm8k"', 'name = "gsm8k"\nlimit = {train = -3}'), [], "limit.train"),
         (SHORT + "[sampling]\ntemperature = inf\n", [], "sampling.temperature"),
         (SHORT + "[studies]\ncalibraton = {bins = 1}\n", [], "unknown key 'studies.calibraton'"),
+        (SHORT + "[studies]\npool = 3\n", [], "key 'studies.pool': value error, expected true, false or a section with settings"),
         (SHORT, ["lake="], "key 'lake'"),
         (SHORT, ["lake=${NOT_SET_ANYWHERE}"], "environment variable NOT_SET_ANYWHERE is not set"),
         (SHORT + '[[routers]]\nname = "oracle"\n', [], "cannot be named 'oracle'"),
