@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from tasks.evaluation.figures import Row, row
-from tasks.evaluation.intervals import mean
+from tasks.evaluation.intervals import LEVEL, mean
 from tasks.evaluation.systems import FloatArray, Sheet
 
 FEWEST = 30  # queries where exactly one is right, below which nothing is said
@@ -60,7 +60,10 @@ def area(first: FloatArray, second: FloatArray) -> tuple[float, float, float]:
     if len(first) < 2 or len(second) < 2:
         return value, np.nan, np.nan
     error = float(np.sqrt(of_first.var(ddof=1) / len(first) + of_second.var(ddof=1) / len(second)))
-    if error == 0 or value in (0, 1):
+    if value in (0, 1):  # as wide as the interval of a share of which all are alike, of so many as there are of the fewer
+        reach = 1 - ((1 - LEVEL) / 2) ** (1 / min(len(first), len(second)))
+        return value, max(0.0, value - reach), min(1.0, value + reach)
+    if error == 0:
         return value, value, value
     reach = NORMAL * error / (value * (1 - value))
     return value, float(expit(logit(value) - reach)), float(expit(logit(value) + reach))

@@ -49,6 +49,7 @@ def test_only_queries_where_one_of_the_two_best_is_right_count() -> None:
     right = np.array([[1.0, 0.0, 0.0]] * 20 + [[0.0, 0.0, 1.0]] * 20 + [[1.0, 0.0, 1.0]] * 50 + [[0.0, 1.0, 0.0]] * 50)
     knows = np.where(right == 1, 0.9, 0.1)
     assert (one(right, TRAINING, knows)["value"], one(right, TRAINING, knows)["n"]) == (1, 40)
+    assert one(right, TRAINING, knows)["ci_low"] == pytest.approx(0.025 ** (1 / 20))  # of 20 against 20 it cannot be sure
     assert one(right, TRAINING, 1 - knows)["value"] == 0
     assert one(right, TRAINING, np.full(right.shape, 0.5))["value"] == 0.5
 
