@@ -80,7 +80,7 @@ def test_nobody_is_accused_because_training_questions_are_easier() -> None:
 @pytest.mark.parametrize("ability", [[3.0, 0.0], [0.0, 3.0], [3.5, 3.5, 0.0], [-3.0, -3.0, -3.0, -3.0, 0.0]])
 def test_nobody_is_accused_where_the_others_are_nearly_always_right_or_wrong(ability: list[float]) -> None:
     falsely = hits = 0
-    for seed in range(10):
+    for seed in range(6):
         for easier, seen in ((0.5, 0.0), (0.0, 0.6)):  # the middling model moves much where the others cannot; and it has seen the queries
             random = np.random.default_rng(seed)
             ease = random.normal(size=900) + easier * (np.arange(900) < 600)
@@ -90,7 +90,7 @@ def test_nobody_is_accused_where_the_others_are_nearly_always_right_or_wrong(abi
             found = accused(tables(rewards, 600), seed)
             falsely += bool(found) if not seen else 0
             hits += found == {MODELS[middle]: ["sums"]} if seen else 0
-    assert falsely <= 2 and hits >= 8
+    assert falsely <= 1 and hits >= 5
 
 
 def test_a_model_without_any_other_on_a_benchmark_is_not_accused() -> None:
