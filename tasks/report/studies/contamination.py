@@ -55,8 +55,8 @@ def _accused(figures: Figures, found: list[Figure], guilty: list[Figure]) -> str
                 f"of the test questions, which is {points(one.value)} more than can be explained ({between(one)}; {allowed})"
             )
     others = "Of no other model is that shown." if len(guilty) < len(found) else ""
-    others += " Where other models only guess, a training split that is easier cannot be told from one that was seen."
-    return f"Yes, as it seems: {'; '.join(said)}. {how} {others}".strip()
+    limits = "Where other models only guess, a training split that is easier cannot be told from one that was seen."
+    return " ".join(part for part in (f"Yes, as it seems: {'; '.join(said)}.", how, others, limits) if part)
 
 
 def _tried(figures: Figures, guilty: list[Figure]) -> str:
