@@ -231,7 +231,8 @@ def test_the_worlds_contaminated_model_is_found_by_name_and_no_other_is_accused_
 
 @pytest.mark.slow
 def test_the_contaminated_model_of_the_demo_is_found_and_nobody_is_where_the_splits_are_dealt_by_lot(demo_lake: Path) -> None:
-    queries, votes = (read_table(Lake(demo_lake), table, Lake(demo_lake).files(table.name)) for table in (QUERIES, VOTES))
+    lake = Lake(str(demo_lake))
+    queries, votes = (read_table(lake, table) for table in (QUERIES, VOTES))
     queries = queries.sort("query_id")
     accusations = 0
     for seed in range(20):
