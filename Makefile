@@ -17,9 +17,8 @@ test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --ignore=tests/operate --ignore=tests/faults --ignore=tests/vllm
 
 # A server, S3, workers and deployments, and what happens when they are killed.
-test-slow: SLOW := tests/operate tests/faults
 test-slow: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest $(SLOW)
+	$(BIN)/python -m pytest tests/operate tests/faults
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
