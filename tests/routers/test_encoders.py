@@ -180,4 +180,6 @@ def test_an_encoder_of_the_hub_is_pinned_to_a_commit(folder, monkeypatch):
 
 
 def test_an_at_in_the_name_of_a_folder_pins_nothing(folder):
-    load_embedder(str(folder.rename(folder.parent / "encoder@work")), 32)
+    expected = load_embedder(str(folder), 32).embed(["a question"])
+    renamed = folder.rename(folder.parent / "encoder@work")
+    assert np.array_equal(load_embedder(str(renamed), 32).embed(["a question"]), expected)
