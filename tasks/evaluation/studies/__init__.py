@@ -5,7 +5,7 @@
 A study is a module with a function `study(tables, settings, bootstrap, seed) -> list[Row]`. What it varies stands in the column
 `setting` ("25 %", "without atlas"). Where it has to see routers trained on something else, it has a function
 `trials(queries, votes, settings, seed) -> Iterator[Trial]` too, and finds what came of them in `tables.trials`; it trains nothing itself.
-A new study is its file, a line in `settings.py`, and its section of the report.
+A new study is its file, a line in `settings.py` and in the run file's `Studies`, and its section of the report.
 """
 
 from collections.abc import Iterator, Mapping

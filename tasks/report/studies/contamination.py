@@ -5,7 +5,7 @@ from typing import Any
 from tasks.report.chart_style import Chart, finished, legend
 from tasks.report.figures import Figure, Figures, between, percent, points, signed
 from tasks.report.studies import Section, Table
-from tasks.report.studies.wording import paragraphs
+from tasks.report.studies.wording import listed, paragraphs
 
 TITLE = "Was a model trained on the questions that routers learn from?"
 ENOUGH = 50  # training and test questions, as the study wants them
@@ -41,7 +41,7 @@ def _accused(figures: Figures, found: list[Figure], guilty: list[Figure]) -> str
     if not guilty:
         most = found[0]
         sure = [one for one in found if one.ci_low is not None and one.ci_low > 0]
-        little = f" {_listed([_name(one) for one in sure])}: surely more than nothing, but less than {LEAST} points." if sure else ""
+        little = f" {listed([_name(one) for one in sure])}: surely more than nothing, but less than {LEAST} points." if sure else ""
         return (
             f"No model is shown to have been. {how} The largest excess is that of {_name(most)}, {signed(most.value)} points "
             f"({between(most)}; {allowed}).{little} What remains below {LEAST} points, or is inside the noise, could not be told."
@@ -98,7 +98,7 @@ def _too_few(figures: Figures, judged: set[str | None]) -> str:
     names = sorted({one.benchmark or "" for split in ("train", "test") for one in figures.all("judged", split=split)} - judged)
     if not names:
         return ""
-    return f"{_listed(names)}: too few questions to tell; it takes {ENOUGH} of training and {ENOUGH} of test."
+    return f"{listed(names)}: too few questions to tell; it takes {ENOUGH} of training and {ENOUGH} of test."
 
 
 def _chart(figures: Figures, found: list[Figure], guilty: list[Figure]) -> Chart:
@@ -169,7 +169,3 @@ def _table(figures: Figures, found: list[Figure], guilty: list[Figure]) -> Table
 
 def _name(one: Figure) -> str:
     return f"{one.model} on {one.benchmark}"
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
