@@ -14,7 +14,8 @@ from tasks.evaluation.studies.settings import Clusters, Labels, Switching, Train
 from tasks.lake.files import Lake, read_table, write_table
 from tasks.lake.tables import CLUSTERS, EMBEDDINGS, ENDINGS, GENERATIONS, GROWTH, LOADS, METRICS, QUERIES, TABLES, TRIALS, VOTES
 from tasks.routers.saved import encoder_fingerprint
-from tasks.steps import Written, _queries, _step
+from tasks.steps.scores import seen_queries
+from tasks.steps.step import Written, step
 
 logger = logging.getLogger("manyminds")
 
@@ -53,7 +54,7 @@ def routers_of(run: RunFile, name: str) -> list[Router]:
     return quick[:1] or [Router(name="linear")]
 
 
-@_step(
+@step(
     "try {router.name} for {name}",
     lambda run, name, router, queries, votes, embeddings, evidence: (
         name,
@@ -81,13 +82,13 @@ def try_out(
     from tasks.routers.trials import run_trials
 
     lake, started = Lake(run.lake), time.monotonic()
-    rows, outcomes = _queries(run, queries, embeddings, evidence), read_table(lake, VOTES, votes)
+    rows, outcomes = seen_queries(run, queries, embeddings, evidence), read_table(lake, VOTES, votes)
     trials = run_trials(router, run.seed, trials_of(name, run.studies.wanted[name], rows, outcomes, run.seed))
     logger.info("try %s for %s: %.1f s", router.name, name, time.monotonic() - started)
     return {"trials": [write_table(lake, TRIALS, trials, f"{name}/")]}
 
 
-@_step(
+@step(
     "cluster queries",
     lambda run, queries, votes, embeddings: (run.studies.wanted["clusters"], sorted(queries), sorted(votes), sorted(embeddings), run.seed),
     code=["tasks.routers", "tasks.lake.views"],
@@ -105,7 +106,7 @@ def cluster(run: RunFile, queries: Sequence[str], votes: Sequence[str], embeddin
     return {"clusters": [write_table(lake, CLUSTERS, found, "")]}
 
 
-@_step(
+@step(
     "vote with fewer samples",
     lambda run, queries, votes: (sorted(queries), sorted(votes), run.seed),
     code=["tasks.voting"],
@@ -118,7 +119,7 @@ def grow(run: RunFile, queries: Sequence[str], votes: Sequence[str]) -> Written:
     return {"growth": [write_table(lake, GROWTH, growth(read_table(lake, QUERIES, queries), read_table(lake, VOTES, votes), run.seed), "")]}
 
 
-@_step(
+@step(
     "count endings",
     lambda run, queries, votes: (sorted(queries), sorted(votes), Lake(run.lake).files(GENERATIONS.name)),
     code=["tasks.voting"],
@@ -137,7 +138,7 @@ def loads(run: RunFile) -> list[str]:
     return Lake(run.lake).files(LOADS.name)
 
 
-@_step(
+@step(
     "study {name}",
     lambda run, name, files: (name, run.studies.wanted[name], files, run.evaluation.bootstrap, run.seed),
     code=["tasks.evaluation", "tasks.lake.views"],

@@ -1,0 +1,33 @@
+"""All tables → the report, in the lake and in the Prefect UI."""
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+
+from tasks.config import RunFile
+from tasks.lake.files import Lake, read_table
+from tasks.lake.fingerprints import fingerprint, source_fingerprint
+from tasks.lake.tables import METRICS, QUERIES, ROUTES, SCORES, VOTES
+from tasks.sampling.shards import recipes_of
+from tasks.steps.generations import templates_of
+
+
+@task(task_run_name="report", persist_result=False)
+def report(run: RunFile, tables: dict[str, list[str]], notes: list[str]) -> str:
+    """All tables → `LAKE/report.html` and a Markdown artifact; returns where the page is."""
+    from tasks.report.page import render
+    from tasks.report.settings import settings_of
+    from tasks.report.words import markdown
+
+    lake = Lake(run.lake)
+    metrics = read_table(lake, METRICS, tables[METRICS.name])
+    made_from = fingerprint(source_fingerprint("tasks.report"), tables, notes, run)
+    mark = f"<!-- {made_from} -->".encode()
+    if not lake.exists("report.html") or not lake.read("report.html").rstrip().endswith(mark):
+        queries, votes, scores, routes = (read_table(lake, table, tables[table.name]) for table in (QUERIES, VOTES, SCORES, ROUTES))
+        recipes = [
+            f"{model.name} {recipe.id}" for model in run.models for recipe in recipes_of(model, templates_of(run, model), run.sampling)
+        ]
+        page = render(run.name, queries, votes, scores, routes, metrics, notes, settings_of(run, recipes), run.cost.unit)
+        lake.write("report.html", page.encode() + b"\n" + mark)
+    create_markdown_artifact(markdown(run.name, metrics, notes), key="verdict", description=f"Is routing worth it for {run.name}?")
+    return lake.location("report.html")
