@@ -79,10 +79,12 @@ def _parser() -> argparse.ArgumentParser:
     _lake(explain)
     _router(explain)
     explain.add_argument("question", help="the question")
+    _json(explain)
 
     show = _command(commands, "show", "one query: samples, votes, confidences, routes", _show)
     _lake(show)
     show.add_argument("query", help="its query_id, its source_id or a part of its text")
+    _json(show)
 
     study = _command(commands, "study", "what the studies found, in words and figures", _study)
     study.add_argument("studies", nargs="*", metavar="STUDY", help="names, as in the run file: training-size pool; default: all")
@@ -93,7 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     onboard.add_argument("--count", type=int, default=50, metavar="N", help="how many; default: 50")
     onboard.add_argument("--out", default="onboarding.parquet", metavar="FILE", help="Parquet or JSONL; default: onboarding.parquet")
 
-    _lake(_command(commands, "status", "the lake at a glance", _status))
+    status = _command(commands, "status", "the lake at a glance", _status)
+    _lake(status)
+    _json(status)
     return parser
 
 
@@ -125,6 +129,10 @@ def _lake(command: argparse.ArgumentParser) -> None:
 def _router(command: argparse.ArgumentParser) -> None:
     command.add_argument("--router", metavar="R", help="default: the one that did best on validation queries")
     command.add_argument("--policy", metavar="P", help="default: the one that did best on validation queries")
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="one JSON document, for programs")
 
 
 def _load(options: argparse.Namespace) -> "RunFile":
@@ -167,7 +175,7 @@ def _run(options: argparse.Namespace) -> None:
 
     logging.getLogger("manyminds").info("%s: lake %s", run.name, run.lake)
     report = refresh(run)
-    from flows.lookups import print_verdict
+    from flows.status import print_verdict
 
     print_verdict(run.lake)
     print(f"\nReport: {report}")
@@ -223,15 +231,15 @@ def _route(options: argparse.Namespace) -> None:
 
 
 def _explain(options: argparse.Namespace) -> None:
-    from flows.routing import print_explanation
+    from flows.explaining import print_explanation
 
-    print_explanation(options.lake, options.question, options.router, options.policy)
+    print_explanation(options.lake, options.question, options.router, options.policy, options.json)
 
 
 def _show(options: argparse.Namespace) -> None:
-    from flows.lookups import print_query
+    from flows.showing import print_query
 
-    print_query(options.lake, options.query)
+    print_query(options.lake, options.query, options.json)
 
 
 def _study(options: argparse.Namespace) -> None:
@@ -247,9 +255,9 @@ def _onboard(options: argparse.Namespace) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
-    from flows.lookups import print_status
+    from flows.status import print_status
 
-    print_status(options.lake)
+    print_status(options.lake, options.json)
 
 
 if __name__ == "__main__":

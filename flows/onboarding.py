@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from flows.lookups import console, print_grid
+from flows.terminal import console, print_grid
 from tasks.errors import UserError
 from tasks.lake.files import open_lake, read_table
 from tasks.lake.tables import QUERIES, VOTES

@@ -11,7 +11,7 @@ from statistics import median
 
 import polars as pl
 
-from flows.lookups import console, print_grid
+from flows.terminal import console, print_grid
 from tasks.config import Model, RunFile
 from tasks.lake.files import Lake, folder_name, open_lake
 from tasks.lake.generations import query_generations

@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from flows.lookups import console, print_grid
 from flows.refresh import relabel
+from flows.terminal import console, print_grid
 from tasks.config import RunFile
 from tasks.lake.files import Lake, read_table
 from tasks.lake.generations import IMPORTED, query_generations

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from flows.lookups import plain, print_grid
+from flows.terminal import plain
 from tasks.config import LOOKING
 from tasks.errors import UserError, nearest
 from tasks.lake.files import Lake, folder_name, open_lake, read_table
@@ -128,40 +128,3 @@ def print_routes(url: str, question: str | None, file: str | None, router: str |
         line = {"query_id": queries["query_id"][row], "question": queries["question"][row], "model": model}
         line["confidence"] = round(float(confidences[row][guide.models.index(model)]), 6) if model is not None else None
         print(json.dumps(line | {"router": guide.router_name, "policy": guide.policy_name}, ensure_ascii=False))
-
-
-def print_explanation(url: str, question: str, router: str | None, policy: str | None) -> None:
-    """Confidence in each model, what it is expected to cost (where known), how it did on test queries, and the choice."""
-    guide = Guide(url, router, policy)
-    query = asked(question)
-    (model,), confidences = guide.choose(query)
-    (costs,) = guide.costs.expected(query)
-    metrics = read_table(guide.lake, METRICS)
-    single = metrics.filter(
-        (pl.col("split") == "test")
-        & (pl.col("metric") == "accuracy")
-        & pl.col("model").is_not_null()
-        & pl.col("router").is_null()
-        & pl.col("benchmark").is_null()
-        & pl.col("subject").is_null()
-    )
-    accuracy = dict(single.select("model", "value").iter_rows())
-    order = sorted(range(len(guide.models)), key=lambda place: -float(confidences[0][place]))
-    rows = [
-        (
-            guide.models[place],
-            float(confidences[0][place]),
-            *([] if np.isnan(costs).all() else [_cost(costs[place])]),
-            accuracy.get(guide.models[place]),
-            "chosen" if guide.models[place] == model else "",
-        )
-        for place in order
-    ]
-    known = [] if np.isnan(costs).all() else ["expected cost"]
-    columns = ["model", "confidence", *known, "accuracy on test queries", ""]
-    print_grid(f"{guide.router_name}, policy {guide.policy_name}", columns, rows)
-
-
-def _cost(value: float) -> str:
-    """Three significant digits, in the unit of the run file's [cost], without an exponent."""
-    return "" if np.isnan(value) else np.format_float_positional(value, precision=3, fractional=False, trim="-")

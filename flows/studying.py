@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from flows.lookups import console, plain, print_grid
+from flows.terminal import console, plain, print_grid
 from tasks.errors import UserError, nearest
 from tasks.evaluation.studies.settings import KINDS
 from tasks.lake.files import open_lake, read_table

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from flows import routing
+from flows import explaining
 from tasks.lake.files import Lake
 from tasks.routers.costs import Costs
 
@@ -28,8 +28,8 @@ def test_expected_costs_are_printed_where_they_are_known(
         costs=Costs(np.array(base), np.zeros(2)),
         choose=choose,
     )
-    monkeypatch.setattr(routing, "Guide", lambda *_: guide)
-    routing.print_explanation(str(tmp_path), "What is 1 + 1?", None, None)
+    monkeypatch.setattr(explaining, "Guide", lambda *_: guide)
+    explaining.print_explanation(str(tmp_path), "What is 1 + 1?", None, None)
     shown = capsys.readouterr().out
     assert ("expected cost" in shown) == (told is not None)
     assert told is None or told in shown

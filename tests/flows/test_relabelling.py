@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 from lake_contents import changed, generations
 
-from flows.lookups import print_query
 from flows.refresh import refresh
 from flows.relabelling import changed_labels, print_relabelled
+from flows.showing import print_query
 from tasks.config import RunFile
 from tasks.lake.files import Lake, keep_only, read_table, write_table
 from tasks.lake.tables import QUERIES, VOTES

@@ -8,8 +8,9 @@ import pytest
 from lake_contents import changed, generations
 from planted_tables import hand_tables
 
-from flows.lookups import print_query, print_status
 from flows.refresh import refresh
+from flows.showing import print_query
+from flows.status import print_status
 from tasks.config import RunFile, Sampling
 from tasks.evaluation.evaluate import evaluate
 from tasks.lake.files import Lake, read_table, write_table

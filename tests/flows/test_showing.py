@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from flows.lookups import print_query
+from flows.showing import print_query
 from tasks.config import Model, Sampling
 from tasks.lake.files import Lake, write_table
 from tasks.lake.tables import GENERATIONS, QUERIES
