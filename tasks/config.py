@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from tasks.errors import UserError, nearest
+from tasks.errors import UserError, beside, nearest
+from tasks.mistakes import explain
 
 RESERVED = (
     "best-single",
@@ -258,27 +259,30 @@ def load_run(
         content = _parse(Path(file))
     for setting in settings:
         _lay_over(content, setting)
+    written = content  # before anything is taken from the environment: what is repeated of it is no secret
     content = _from_environment(content, str(file or "--set"))
     content = _absolute(content, Path(file).resolve().parent if file is not None else Path.cwd())
     if outcomes:
         content["outcomes"] = [{"files": [_located(path, Path.cwd()) for path in outcomes]}]
     if lake is not None:
-        content["lake"] = lake if "://" in lake else str(Path(lake).resolve())
+        content["lake"] = _located(lake, Path.cwd())
     try:
         run = RunFile.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{file or 'run'}: {_explain(error)}") from error
+        raise UserError(f"{file or 'run'}: {explain(error, RunFile, written)}") from None  # pydantic's text repeats what may be a secret
     _check(run, str(file or "run"))
     return run
 
 
 def _parse(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
-        raise UserError(f"{file}: no such run file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: cannot be read: {error}") from error
+        raise UserError(f"{file}: no such run file{beside(file, '.toml')}") from error
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read: {error.strerror or error}; expected a run file") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file}: not a TOML file: it is not in UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{file}: not a TOML file: {error}") from error
 
@@ -294,7 +298,7 @@ def _from_environment(value: Any, file: str) -> Any:
 
     def look_up(match: re.Match[str]) -> str:
         if match[1] not in os.environ:
-            raise UserError(f"{file}: environment variable {match[1]} is not set, but ${{{match[1]}}} is used")
+            raise UserError(f"{file}: environment variable {match[1]} is not set, but ${{{match[1]}}} is used; set it")
         return os.environ[match[1]]
 
     return re.sub(r"\$\{(\w+)\}", look_up, value)
@@ -306,6 +310,10 @@ def _located(path: str, folder: Path) -> str:
 
 def _is_path(value: str) -> bool:
     return value.startswith((".", "/", "~"))
+
+
+def _may_be_on_the_hub(value: str) -> bool:
+    return not _is_path(value) and value.count("/") <= 1
 
 
 def _absolute(content: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -379,30 +387,8 @@ def _index(entries: list[Any], key: str, setting: str) -> int:
         return names.index(key)
     if key.isdigit() and int(key) < len(entries):
         return int(key)
-    raise UserError(f"--set {setting}: no entry {key!r}; expected a number below {len(entries)} or a name")
-
-
-def _explain(error: ValidationError) -> str:
-    """The first mistake, in one line: where, what, and what was expected."""
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"]) or "the run file"
-    if first["type"] == "extra_forbidden":
-        section: Any = RunFile
-        for part in first["loc"][:-1]:
-            section = _section_of(section, part)
-        known = [field.alias or name for name, field in section.model_fields.items()]
-        return f"unknown key {place!r}{nearest(str(first['loc'][-1]), known)}"
-    if first["type"] == "missing":
-        return f"key {place!r} is missing"
-    return f"key {place!r}: {first['msg'][0].lower()}{first['msg'][1:]} (it is {first['input']!r})"
-
-
-def _section_of(section: Any, part: str | int) -> Any:
-    if isinstance(part, int):
-        return section
-    annotation = section.model_fields[part].annotation
-    inner = [kind for kind in getattr(annotation, "__args__", ()) if isinstance(kind, type) and issubclass(kind, BaseModel)]
-    return inner[0] if inner else annotation
+    known = [name for name in names if isinstance(name, str)] or [str(number) for number in range(len(entries))]
+    raise UserError(f"--set {setting}: no entry {key!r}{nearest(key, known)}")
 
 
 def _check(run: RunFile, file: str) -> None:
@@ -411,7 +397,7 @@ def _check(run: RunFile, file: str) -> None:
         names = [entry.name for entry in entries]
         for name in names:
             if names.count(name) > 1:
-                raise UserError(f"{file}: two entries of {section} are named {name!r}")
+                raise UserError(f"{file}: two entries of {section} are named {name!r}; give each a name of its own")
             if not name.strip():
                 raise UserError(f"{file}: an entry of {section} has an empty name")
     for policy in run.evaluation.policies:
@@ -441,8 +427,11 @@ def _check(run: RunFile, file: str) -> None:
                     raise UserError(
                         f"{file}: model {model.name!r}: {key} and url: what a server serves is the server's to say; remove {key}"
                     )
-        elif run.sampling.engine != "openai" and _is_path(model.path) and not Path(model.path).is_dir():
-            raise UserError(f"{file}: model {model.name!r}: no folder {model.path}")
+        elif run.sampling.engine != "openai" and not _may_be_on_the_hub(model.path) and not Path(model.path).is_dir():
+            raise UserError(
+                f"{file}: model {model.name!r}: there is no folder {model.path}{beside(Path(model.path))}; "
+                "expected the folder of a Hugging Face checkpoint, or a model's name on the hub such as google/gemma-7b"
+            )
 
 
 def _check_labels(run: RunFile, file: str) -> None:

@@ -8,6 +8,7 @@ the file, row or key and what was expected there.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class UserError(ValueError):
@@ -25,6 +26,16 @@ def nearest(word: str, known: Iterable[str]) -> str:
         return "; there are none to choose from"
     close = get_close_matches(word, words, n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else f"; expected one of {', '.join(words)}"
+
+
+def beside(place: Path, ending: str = "") -> str:
+    """The same for a file or folder that is not there: what lies in its folder and has nearly its name. Nothing if there is none."""
+    try:
+        there = [entry.name for entry in place.parent.iterdir() if entry.name.endswith(ending)]
+    except OSError:
+        return ""
+    close = get_close_matches(place.name, sorted(there), n=1)
+    return f"; did you mean {str(place.with_name(close[0]))!r}?" if close else ""
 
 
 class ShardsFailed(RuntimeError):
