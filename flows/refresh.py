@@ -12,10 +12,10 @@ from flows.sampling import sample_model
 from flows.secrets import load_secrets
 from flows.studies import make_studies
 from tasks import steps
+from tasks.checking import check
 from tasks.config import Router, RunFile
 from tasks.errors import ShardsFailed, UserError
 from tasks.lake.files import open_lake
-from tasks.steps import studies
 
 logger = logging.getLogger("manyminds")
 
@@ -35,8 +35,7 @@ def refresh(run: RunFile) -> str:
 
 def everything(run: RunFile, sample: Callable[[RunFile, list[str]], None]) -> str:
     """The DAG. `sample` sees to it that the models' samples of these queries are in the lake."""
-    steps.check_names(run)
-    studies.wanted(run)
+    check(run)
     with open_lake(run.lake).alone():
         gathered = gather(run)
         queries = steps.publish(run, "queries", gathered)

@@ -4,6 +4,7 @@ make_studies(run, {"queries": […], "votes": […], "scores": […], "routes": 
 """
 
 from tasks import steps
+from tasks.checking import routers_of, wanted_studies
 from tasks.config import RunFile
 from tasks.evaluation.studies import has_trials
 from tasks.steps import studies
@@ -18,7 +19,7 @@ def make_studies(
     """
     prepared: list[steps.Written] = []
     done: list[steps.Written] = []
-    for name in studies.wanted(run):
+    for name in wanted_studies(run):
         files = dict(tables)
         if has_trials(name):
             tried = [
@@ -31,7 +32,7 @@ def make_studies(
                     embeddings.get(router.name, []),
                     evidence.get(router.name, []),
                 )
-                for router in studies.routers_of(run, name)
+                for router in routers_of(run, name)
             ]
             files["trials"] = [path for written in tried for path in written["trials"]]
             prepared += tried

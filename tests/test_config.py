@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tasks.checking import wanted_studies
 from tasks.config import RunFile, load_run
 from tasks.errors import UserError
-from tasks.steps.studies import wanted
 
 SHORT = """
 name = "short"
@@ -155,7 +155,7 @@ def test_the_name_that_a_server_gave_a_model_is_no_path(tmp_path: Path) -> None:
 )
 def test_what_a_study_cannot_have_is_said_before_anything_is_sampled(write, studies: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
-        wanted(load_run(write(SHORT + studies)))
+        wanted_studies(load_run(write(SHORT + studies)))
 
 
 def test_studies_are_named_as_in_the_report_and_can_be_turned_off(write) -> None:

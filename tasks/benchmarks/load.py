@@ -33,6 +33,14 @@ def load_benchmark(config: Benchmark, splits: Splits, seed: int) -> tuple[pl.Dat
     return limited(queries, config.limit, seed), [*notes, *more]
 
 
+def check_benchmark(config: Benchmark) -> None:
+    """Raise UserError for a benchmark that is none of ours and has no files. Loads nothing."""
+    if config.name not in OURS and not config.files:
+        raise UserError(f"unknown benchmark {config.name!r} without files{nearest(config.name, OURS)}; your own table needs files = [...]")
+    if config.name == "embedded" and config.files:
+        raise UserError("benchmark 'embedded' is built in and takes no files; give your own table another name")
+
+
 def prompt_template(config: Benchmark, chat: bool = False) -> str:
     """Text of the Jinja template that makes a query a prompt, from its `question`, `choices` (a list) and `subject`.
 
@@ -62,13 +70,10 @@ def prompt_template(config: Benchmark, chat: bool = False) -> str:
 
 def _rows(config: Benchmark) -> tuple[pl.DataFrame, list[str]]:
     """Rows as `finish` wants them, without holes."""
+    check_benchmark(config)
     if config.name == "embedded":
-        if config.files:
-            raise UserError("benchmark 'embedded' is built in and takes no files; give your own table another name")
         return embedded.load(), []
     source = _FROM_FILES.get(config.name, own)
-    if source is own and not config.files:
-        raise UserError(f"unknown benchmark {config.name!r} without files{nearest(config.name, OURS)}; your own table needs files = [...]")
     rows = source.load(config.files, config.columns).with_columns(benchmark=pl.lit(config.name))
     rows = rows.with_columns(answer_kind=pl.coalesce(pl.lit(config.answer_kind, pl.String), "answer_kind"))
     check_splits(rows)

@@ -13,7 +13,7 @@ from tasks.steps.metrics import evaluate
 from tasks.steps.page import report
 from tasks.steps.queries import check_distinct, import_generations, import_outcomes, load_queries
 from tasks.steps.routes import choose
-from tasks.steps.scores import check_names, embed, encoders, expect_costs, look, looks, score, train
+from tasks.steps.scores import embed, encoders, expect_costs, look, looks, score, train
 from tasks.steps.step import LakeResults, Written, publish, stored
 from tasks.steps.votes import shards_to_vote, vote
 
@@ -22,7 +22,6 @@ __all__ = [
     "Sampled",
     "Written",
     "check_distinct",
-    "check_names",
     "choose",
     "embed",
     "encoders",

@@ -21,17 +21,6 @@ from tasks.steps.step import Written, step
 logger = logging.getLogger("manyminds")
 
 
-def check_names(run: RunFile) -> None:
-    """Refuse a router, a setting of it or a policy that there is not, before anything is paid for. Raises UserError."""
-    from tasks.policies.rules import make_policy
-    from tasks.routers import check_settings
-
-    for router in run.routers:
-        check_settings(router)
-    for policy in run.evaluation.policies:
-        make_policy(policy, run.seed)
-
-
 def encoders(run: RunFile) -> dict[str, list[tuple[str, int]]]:
     """The encoders that each router takes as they are, and how many tokens of a query they read."""
     from tasks.routers import check_settings

@@ -3,14 +3,12 @@
 import logging
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import polars as pl
 
 from tasks.config import Router, RunFile
-from tasks.errors import UserError, nearest
 from tasks.evaluation.studies import Tables, check_study, make_study, trials_of
-from tasks.evaluation.studies.settings import Clusters, Labels, Switching, Trained, check_models
+from tasks.evaluation.studies.settings import Clusters
 from tasks.lake.files import Lake, read_table, write_table
 from tasks.lake.tables import CLUSTERS, EMBEDDINGS, ENDINGS, GENERATIONS, GROWTH, LOADS, METRICS, QUERIES, TABLES, TRIALS, VOTES
 from tasks.routers.saved import encoder_fingerprint
@@ -19,39 +17,7 @@ from tasks.steps.step import Written, step
 
 logger = logging.getLogger("manyminds")
 
-# Kinds that train in seconds: what a study trains many times, unless it is told otherwise.
-QUICK = ("linear", "domains", "knn", "cluster-and-rank", "kmeans-encoder", "kmeans-tfidf")
 PREPARED = {table.name: table for table in (TRIALS, CLUSTERS, GROWTH, ENDINGS)}  # made anew for studies
-
-
-def wanted(run: RunFile) -> dict[str, dict[str, Any]]:
-    """Settings of the studies of the run, in the order in which they are made. Raises UserError for a study, key or model that is not."""
-    given = run.studies.wanted
-    for name, settings in given.items():
-        checked = check_study(name, settings)
-        routers_of(run, name)
-        if run.outcomes or run.generations:  # which models there are, and how many samples, is not known yet
-            continue
-        if isinstance(checked, Switching):
-            check_models(checked, [model.name for model in run.models])
-        if isinstance(checked, Labels) and "at_least" in settings and checked.at_least > run.sampling.k:
-            raise UserError(f"studies.labels: at_least is {checked.at_least}, but only {run.sampling.k} samples are drawn (sampling.k)")
-    return given
-
-
-def routers_of(run: RunFile, name: str) -> list[Router]:
-    """The routers that a study trains on something else. Raises UserError for one that the run does not have."""
-    settings = check_study(name, run.studies.wanted[name])
-    if not isinstance(settings, Trained):
-        return []
-    known = {router.name: router for router in run.routers}
-    for router in settings.routers:
-        if router not in known:
-            raise UserError(f"studies.{name}: unknown router {router!r}{nearest(router, known)}")
-    if settings.routers:
-        return [known[router] for router in settings.routers]
-    quick = [router for kind in QUICK for router in run.routers if router.of_kind == kind]
-    return quick[:1] or [Router(name="linear")]
 
 
 @step(
