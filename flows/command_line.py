@@ -10,13 +10,14 @@ import argparse
 import contextlib
 import logging
 import os
+import re
 import signal
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from tasks.errors import ShardsFailed, UserError
+from tasks.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from tasks.config import RunFile
@@ -24,26 +25,26 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    options = _parser().parse_args(arguments)
     with contextlib.suppress(ValueError):  # not in the main thread: whoever calls from there has signals of their own
         signal.signal(signal.SIGTERM, _stop)
     try:
+        options = _parser().parse_args(arguments)
         return int(options.command(options) or 0)
-    except UserError as error:
-        print(f"manyminds: {error}", file=sys.stderr)
-        return 2
-    except ShardsFailed as error:
-        print(f"manyminds: some shards could not be sampled; run again to sample only these:\n{error}", file=sys.stderr)
-        return 1
     except BrokenPipeError:
         sys.stderr.close()
-        return 1
-    except ConnectionError as error:
-        print(f"manyminds: {error}; run again to go on from here", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("manyminds: stopped; run again to go on from here", file=sys.stderr)
         return 130
+    except Exception as error:
+        from flows.failures import told
+        from flows.terminal import plain
+
+        if (known := told(error)) is None:
+            raise
+        message, code = known
+        print(f"manyminds: {plain(message)}", file=sys.stderr)
+        return code
 
 
 def _stop(number: int, frame: object) -> None:
@@ -51,8 +52,33 @@ def _stop(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
+class _Parser(argparse.ArgumentParser):
+    """Its mistakes are said as all others are: in one line, with the nearest right word."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """The same; an option that there is not comes before anything else that is wrong."""
+        for word in sys.argv[1:] if args is None else args:
+            if word == "--" or (self._subparsers is not None and not word.startswith("-")):  # a command, whose parser knows its options
+                break
+            option = word.partition("=")[0]
+            if option.startswith("--") and not any(known.startswith(option) for known in self._option_string_actions):
+                raise UserError(f"{self._name}unknown option {option}{nearest(option, self._option_string_actions)}")
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UserError."""
+        if unknown := re.search(r"invalid choice: '?(.*?)'? \(choose from (.*)\)", message):
+            raise UserError(f"{self._name}unknown command {unknown[1]!r}{nearest(unknown[1], re.findall(r'[-a-z]+', unknown[2]))}")
+        message = message.replace("the following arguments are required:", "missing:").replace("missing: COMMAND", "missing: a command")
+        raise UserError(f"{self._name}{message}; `{self.prog} --help` says what is expected")
+
+    @property
+    def _name(self) -> str:
+        return self.prog.removeprefix("manyminds").strip() + (": " if " " in self.prog else "")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="manyminds", description="Build, evaluate and use a router for a pool of language models.")
+    parser = _Parser(prog="manyminds", description="Build, evaluate and use a router for a pool of language models.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = _command(commands, "run", "the whole DAG; only what is missing", _run)
@@ -101,9 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, words: str, function: object
-) -> argparse.ArgumentParser:
+def _command(commands: "argparse._SubParsersAction[_Parser]", name: str, words: str, function: object) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
     command.set_defaults(command=function)
     return command
@@ -141,6 +165,18 @@ def _load(options: argparse.Namespace) -> "RunFile":
     return load_run(options.file, settings=options.settings, outcomes=getattr(options, "outcomes", []), lake=options.lake)
 
 
+def _load_checked(options: argparse.Namespace) -> "RunFile":
+    """The same, for what needs all of it; and whether its lake answers. Prefect takes seconds to start, so a mistake is found before."""
+    from tasks.checking import check
+    from tasks.lake.files import open_lake
+
+    run = _load(options)
+    check(run)
+    if run.secrets is None:  # otherwise they may be needed there
+        open_lake(run.lake)
+    return run
+
+
 def _quiet_prefect() -> None:
     """Prefect in place: its own server for the time of the run, its log for its UI, ours for the terminal.
 
@@ -169,7 +205,7 @@ def _quiet_prefect() -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    run = _load(options)
+    run = _load_checked(options)
     _quiet_prefect()
     from flows.refresh import refresh
 
@@ -184,7 +220,7 @@ def _run(options: argparse.Namespace) -> None:
 def _plan(options: argparse.Namespace) -> None:
     from flows.planning import print_plan
 
-    run = _load(options)
+    run = _load_checked(options)
     _find_secrets(run)
     print_plan(run)
 
@@ -212,7 +248,7 @@ def _report(options: argparse.Namespace) -> None:
     from flows.planning import plan
     from tasks.lake.files import Lake
 
-    run = _load(options)
+    run = _load_checked(options)
     _find_secrets(run)
     if lacking := sum(one.to_draw for one in plan(run)):
         raise UserError(f"{lacking:,} samples are still to be drawn; expected a lake that `manyminds run` has filled")
