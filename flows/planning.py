@@ -16,6 +16,7 @@ from tasks.config import Model, RunFile
 from tasks.lake.files import Lake, folder_name, open_lake
 from tasks.lake.generations import query_generations
 from tasks.lake.tables import GENERATIONS
+from tasks.lake.views import check_learnable, pool
 
 _NEWEST = 5  # files that tell the rate
 
@@ -72,6 +73,9 @@ def plan(run: RunFile) -> list[Plan]:
         return []
     lake = open_lake(run.lake)
     queries = pl.concat([load_benchmark(benchmark, run.splits, run.seed)[0] for benchmark in run.benchmarks])
+    if not run.outcomes and not run.generations:
+        source = ", ".join(benchmark.name for benchmark in run.benchmarks)
+        check_learnable(queries, [model.name for model in run.models], f"benchmark {source}")
     plans = []
     for model in run.models:
         templates = {benchmark.name: prompt_template(benchmark, model.chat) for benchmark in run.benchmarks}
@@ -122,6 +126,8 @@ def _print_imports(run: RunFile) -> None:
     if run.outcomes:
         outcomes = read_outcomes(run.outcomes, run.splits, run.seed)
         models = outcomes.votes["model"].n_unique()
+        if not run.models and not run.generations:
+            check_learnable(outcomes.queries, pool(outcomes.votes), run.outcomes[0].files[0])
         console.print(f"Outcomes of {models} models on {outcomes.queries.height:,} queries would be imported; nothing of them is sampled.")
     if run.generations:
         made = read_generations(run.generations, run.splits, run.seed)

@@ -31,11 +31,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def beside(place: Path, ending: str = "") -> str:
     """The same for a file or folder that is not there: what lies in its folder and has nearly its name. Nothing if there is none."""
     try:
-        there = [entry.name for entry in place.parent.iterdir() if entry.name.endswith(ending)]
+        there = {entry.stem: entry for entry in sorted(place.parent.iterdir()) if entry.name.endswith(ending)}
     except OSError:
         return ""
-    close = get_close_matches(place.name, sorted(there), n=1)
-    return f"; did you mean {str(place.with_name(close[0]))!r}?" if close else ""
+    close = get_close_matches(place.stem, there, n=1)
+    return f"; did you mean {str(there[close[0]])!r}?" if close else ""
 
 
 class ShardsFailed(RuntimeError):

@@ -7,6 +7,7 @@ gives the columns `question` and `score` (from the file's column `acc`), and `fi
 the header of a CSV file. Nothing here knows what the columns mean.
 """
 
+import codecs
 import csv
 import io
 import json
@@ -14,7 +15,7 @@ import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal
 
 import fsspec
@@ -71,13 +72,15 @@ def read_table(file: str, wanted: Container[str] | None = None) -> pl.DataFrame:
     # Polars maps a local file into memory; another one is here as a whole while it is parsed.
     source = read_bytes(file) if "://" in file else _local(file)
     ending = file.lower().rpartition(".")[2]
+    if ending != "parquet":
+        source = _without_mark(source, file)
     try:
         content = _parse(source, ending, wanted)
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         data = read_bytes(file)
         if not data.strip():
             raise UserError(f"{file}: has no rows") from error
-        raise UserError(f"{file}: {_broken_line(ending, data)}is not {ending.upper()}: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{file}: {_broken(ending, data, str(error).splitlines()[0])}") from error
     if content.width and content.is_empty():
         raise UserError(f"{file}: has no rows")
     return content
@@ -144,8 +147,10 @@ def _read(file: str, columns: Mapping[str, str], fields: Mapping[str, Field]) ->
     content = read_table(file, names.values())
     for ours, theirs in names.items():
         if theirs not in content.columns and (fields[ours].required or ours in columns):
-            hint = nearest(theirs, read_table(file).columns)
-            raise UserError(f"{file}: column {theirs!r} is missing{hint}; columns = {{{ours} = ...}} takes another one")
+            there = read_table(file).columns
+            if len(there) == 1 and any(mark in there[0] for mark in ";\t|"):
+                raise UserError(f"{file}: its only column is {there[0]!r}; expected values that are separated by commas")
+            raise UserError(f"{file}: column {theirs!r} is missing{nearest(theirs, there)}; columns = {{{ours} = ...}} takes another one")
     return typed(file, content, fields, columns)
 
 
@@ -165,6 +170,20 @@ def _local(file: str) -> str:
         return file
 
 
+def _without_mark(source: str | bytes, file: str) -> str | bytes:
+    """The source without the mark of UTF-8 that some programs put in front. Raises UserError for UTF-16."""
+    if isinstance(source, str):
+        with Path(source).open("rb") as stream:
+            start = stream.read(3)
+    else:
+        start = source[:3]
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UserError(f"{file}: is in UTF-16; expected UTF-8")
+    if start != codecs.BOM_UTF8:
+        return source
+    return (source if isinstance(source, bytes) else Path(source).read_bytes())[3:]
+
+
 def _parse(source: str | bytes, ending: str, wanted: Container[str] | None) -> pl.DataFrame:
     if ending == "csv":
         content = pl.read_csv(source, infer_schema=False, glob=False)
@@ -176,25 +195,29 @@ def _parse(source: str | bytes, ending: str, wanted: Container[str] | None) -> p
     return content.select(name for name in content.columns if wanted is None or name in wanted)
 
 
-def _broken_line(ending: str, data: bytes) -> str:
-    """Which row cannot be parsed, for a file that Polars refused as a whole."""
+def _broken(ending: str, data: bytes, said: str) -> str:
+    """What is wrong, and where, with a file that Polars refused as a whole; `said`: its own words."""
     if ending == "parquet":
-        return ""
-    text = data.decode("utf-8", errors="replace")
+        return f"is not Parquet, or is cut off: {said}"
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        number = data.count(b"\n", 0, error.start) + 1
+        return f"line {number}: is not in UTF-8"
     if ending == "csv":
-        lines = csv.reader(io.StringIO(text))
-        width = len(next(lines, []))
-        return next(
-            (f"row {row}: has {len(line)} values, the header {width}: " for row, line in enumerate(lines, 1) if len(line) != width), ""
-        )
+        rows = csv.reader(io.StringIO(text))
+        width = len(next(rows, []))
+        for row, values in enumerate(rows, 1):
+            if len(values) != width:
+                return f"row {row} (line {rows.line_num}): has {len(values)} values, the header {width}: is not CSV"
+        return f"is not CSV: {said}"
     for row, line in enumerate(text.split("\n"), 1):
         try:
-            good = not line.strip() or isinstance(json.loads(line), dict)
-        except ValueError:
-            good = False
-        if not good:
-            return f"row {row}: "
-    return ""
+            if line.strip() and not isinstance(json.loads(line), dict):
+                return f"row {row}: is not JSONL: expected one JSON object in each line"
+        except json.JSONDecodeError as error:
+            return f"row {row}: is not JSONL: {error.msg} (column {error.colno})"
+    return f"is not JSONL: {said}"
 
 
 def _typed(file: str, content: pl.DataFrame, column: str, field: Field, rows: pl.Series) -> pl.Series:

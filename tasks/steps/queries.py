@@ -82,11 +82,14 @@ def import_generations(run: RunFile) -> Written:
 
 
 def check_distinct(run: RunFile, queries: Sequence[str]) -> None:
-    """Refuse a query that comes from two places: it may have two splits, and its votes would count twice. Raises UserError."""
+    """Refuse what only shows in all of them: a query that comes from two places, or a split without any. Raises UserError.
+
+    Such a query may have two splits, and its votes would count twice.
+    """
     if len(queries) < 2:
         return
     lake = Lake(run.lake)
-    rows = pl.concat([read_table(lake, QUERIES, [path], ["query_id", "benchmark", "question"]) for path in queries])
+    rows = pl.concat([read_table(lake, QUERIES, [path], ["query_id", "benchmark", "split", "question"]) for path in queries])
     double = rows.filter(pl.col("query_id").is_duplicated())
     if not double.is_empty():
         row = double.row(0, named=True)
@@ -94,6 +97,8 @@ def check_distinct(run: RunFile, queries: Sequence[str]) -> None:
             f"benchmark {row['benchmark']!r}: {double['query_id'].n_unique():,} queries come from two sources, for instance "
             f"{row['question'][:80]!r}; give one of the benchmarks another name"
         )
+    if not run.outcomes and not run.generations:  # whose models are not known yet
+        check_learnable(rows, [model.name for model in run.models], "the benchmarks")
 
 
 def _contents(files: Sequence[str]) -> list[str]:

@@ -131,7 +131,7 @@ def test_a_bad_number_in_a_csv_file_is_named_too(tmp_path: Path) -> None:
     file.write_text("question,model,score\nq,a,1\nq,b,nan\n", encoding="utf-8")
     assert refused(str(file)) == "FILE: row 2: column 'score' is 'nan', expected a number from 0 to 1"
     file.write_text('question,model,score\n"a\nb",a,1\nq,b\nq,b,1,5\n', encoding="utf-8")
-    assert refused(str(file)).startswith("FILE: row 2: has 2 values, the header 3: is not CSV")
+    assert refused(str(file)).startswith("FILE: row 2 (line 4): has 2 values, the header 3: is not CSV")
 
 
 def test_a_file_that_is_no_table_of_outcomes_is_named(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_file_that_is_no_table_of_outcomes_is_named(tmp_path: Path) -> None:
     pl.DataFrame(schema={"question": pl.String}).write_parquet(tmp_path / "header.parquet")
     assert refused(str(tmp_path / "header.parquet")) == "FILE: has no rows"
     (tmp_path / "no.parquet").write_text("no parquet file at all")
-    assert refused(str(tmp_path / "no.parquet")).startswith("FILE: is not PARQUET: ")
+    assert refused(str(tmp_path / "no.parquet")).startswith("FILE: is not Parquet, or is cut off: ")
     (tmp_path / "no.jsonl").write_text(json.dumps(GOOD[0]) + "\n{broken\n")
     assert refused(str(tmp_path / "no.jsonl")).startswith("FILE: row 2: is not JSONL: ")
     missing = jsonl(tmp_path / "missing.jsonl", [{"question": "q", "model": "m", "scores": 1}])
