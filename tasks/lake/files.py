@@ -18,6 +18,7 @@ from urllib.parse import quote
 import polars as pl
 
 from tasks.errors import UserError
+from tasks.lake.entry import Entry
 from tasks.lake.fingerprints import fingerprint
 from tasks.lake.folder import Folder
 from tasks.lake.s3 import S3
@@ -67,7 +68,11 @@ class Lake:
 
     def changed(self, folder: str, ending: str = ".parquet") -> dict[str, datetime]:
         """All finished files below `folder` → when each was written."""
-        return {path: when for path, when in self._store.listed(folder).items() if path.endswith(ending)}
+        return {path: entry.changed for path, entry in self.entries(folder, ending).items()}
+
+    def entries(self, folder: str, ending: str = ".parquet") -> dict[str, Entry]:
+        """The same → when each was written, and its size."""
+        return {path: entry for path, entry in self._store.listed(folder).items() if path.endswith(ending)}
 
     def names(self, folder: str) -> list[str]:
         """Names of the folders and files directly in `folder`, sorted; what is in those folders is not listed."""
@@ -88,6 +93,10 @@ class Lake:
     def alone(self) -> AbstractContextManager[None]:
         """While it lasts no other run publishes tables here: it would remove files that this one still reads. In a folder only."""
         return self._store.alone()
+
+    def is_had(self) -> bool | None:
+        """Whether a run has the lake `alone` at this moment; None where that cannot be told, as on S3."""
+        return self._store.is_had()
 
     def remove(self, *paths: str) -> None:
         """Remove the files, those that are there."""

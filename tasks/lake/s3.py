@@ -14,12 +14,12 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from tasks.errors import UserError
+from tasks.lake.entry import Entry
 from tasks.lake.fingerprints import fingerprint
 
 _LARGEST_PUT = 5 * 2**30  # bytes; S3's own limit, above which a file would have to be sent in parts
@@ -78,11 +78,11 @@ class S3:
             return False
         return True
 
-    def listed(self, folder: str) -> dict[str, datetime]:
-        """Every file below `folder` → when it was written."""
+    def listed(self, folder: str) -> dict[str, Entry]:
+        """Every file below `folder` → when it was written, and its size."""
         start = len(self._key(""))
         pages = self._pages(Prefix=self._below(folder))
-        return {entry["Key"][start:]: entry["LastModified"] for page in pages for entry in page.get("Contents", ())}
+        return {entry["Key"][start:]: Entry(entry["LastModified"], entry["Size"]) for page in pages for entry in page.get("Contents", ())}
 
     def names(self, folder: str) -> list[str]:
         """Names of the folders and files directly in `folder`, sorted."""
@@ -129,6 +129,10 @@ class S3:
     def alone(self) -> Iterator[None]:
         """A bucket has no lock: whoever runs on it from several machines has a limit of one refresh at a time (`infra/prefect.yaml`)."""
         yield
+
+    def is_had(self) -> bool | None:
+        """Without a lock it cannot be told."""
+        return None
 
     @property
     def filesystem(self) -> Any:
