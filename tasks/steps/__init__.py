@@ -16,6 +16,7 @@ from tasks.steps.routes import choose
 from tasks.steps.scores import embed, encoders, expect_costs, look, looks, score, train
 from tasks.steps.step import LakeResults, Written, publish, stored
 from tasks.steps.votes import shards_to_vote, vote
+from tasks.steps.wanted import keep_wanted
 
 __all__ = [
     "LakeResults",
@@ -29,6 +30,7 @@ __all__ = [
     "expect_costs",
     "import_generations",
     "import_outcomes",
+    "keep_wanted",
     "load_queries",
     "look",
     "looks",
