@@ -211,7 +211,7 @@ def _run(options: argparse.Namespace) -> None:
 
     logging.getLogger("manyminds").info("%s: lake %s", run.name, run.lake)
     report = refresh(run)
-    from flows.status import print_verdict
+    from flows.verdict import print_verdict
 
     print_verdict(run.lake)
     print(f"\nReport: {report}")
