@@ -13,6 +13,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+_SOURCES = (".py", ".csv", ".jinja", ".css", ".js")
+
 
 def fingerprint(*values: object) -> str:
     """16 hexadecimal digits that stand for `values`.
@@ -24,11 +26,15 @@ def fingerprint(*values: object) -> str:
 
 
 def source_fingerprint(*packages: str) -> str:
-    """Fingerprint of the Python files of these packages ("tasks.voting") and the tables beside them: steps are redone when they change."""
+    """Fingerprint of the Python files of these packages ("tasks.voting"), and of the tables and templates beside them.
+
+    Steps are redone when they change.
+    """
     texts: list[tuple[str, str]] = []
     for package in packages:
         folder = Path(__file__).parents[2].joinpath(*package.split("."))
-        files = sorted([*folder.rglob("*.py"), *folder.rglob("*.csv")]) if folder.is_dir() else [folder.with_suffix(".py")]
+        inside = sorted(file for file in folder.rglob("*") if file.suffix in _SOURCES)
+        files = inside if folder.is_dir() else [folder.with_suffix(".py")]
         texts += [(file.relative_to(folder.parent).as_posix(), file.read_text(encoding="utf-8")) for file in files]
     return fingerprint(texts)
 

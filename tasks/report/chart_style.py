@@ -13,7 +13,28 @@ if TYPE_CHECKING:
     import altair as alt
 
 KIND_COLOURS = {"router": "#e4572e", "best single model": "#2a78c2", "other models": "#7fa8cf", "baseline": "#8a8f98"}
-ROUTER_COLOURS = ["#e4572e", "#2a78c2", "#1f9e77", "#b07aa1", "#c9a227", "#17a2b8", "#8c564b", "#7f7f7f"]
+# Of Okabe and Ito (2008), told apart by colour-blind people too; lines have shapes besides.
+ROUTER_COLOURS = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#7f7f7f"]
+MODEL_COLOURS = [
+    "#e69f00",
+    "#56b4e9",
+    "#009e73",
+    "#cc79a7",
+    "#d55e00",
+    "#cfc32c",
+    "#9a8cd8",
+]  # of bars: the same, and black is read on them
+OTHER_COLOUR = "#a0a4aa"
+SHAPES = [
+    "circle",
+    "square",
+    "triangle-up",
+    "diamond",
+    "cross",
+    "triangle-down",
+    "triangle-right",
+    "triangle-left",
+]  # of lines, as the colours
 DRAWN = 6  # routers in one chart; more lines than that nobody can follow
 
 

@@ -1,15 +1,18 @@
 """The page's charts: Vega-Lite specifications made with Vega-Altair, drawn in the reader's browser.
 
-Accuracy of each system, what it takes in time and money, whether confidences can be believed; what accuracy costs is in
-`frontier.py`.
+Here: accuracy of each system, and what it takes in time and money. What accuracy costs is in `frontier.py`, what is routed where in
+`routing_charts.py`, whether confidences can be believed in `reliability.py`, how samples vote in `vote_charts.py`.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from tasks.report.chart_style import DRAWN, KIND_COLOURS, ROUTER_COLOURS, Chart, finished, legend
-from tasks.report.figures import BASELINES, Figures, percent
+from tasks.report.chart_style import DRAWN, KIND_COLOURS, Chart, finished, legend
+from tasks.report.figures import BASELINES, Figures
 from tasks.report.frontier import UNITS, Unit, frontier_chart
-from tasks.report.systems import foremost, leading, system_name
+from tasks.report.reliability import reliability_charts
+from tasks.report.routing_charts import heat_map, shares_chart
+from tasks.report.systems import foremost, leading, left_out, shown_first, system_name
+from tasks.report.vote_charts import votes_chart
 
 if TYPE_CHECKING:
     import altair as alt
@@ -19,7 +22,7 @@ TOLD = 12  # systems that a chart's text lists; of more only the best
 
 
 def charts(figures: Figures, unit: str) -> dict[str, Chart]:
-    """Every chart for which there are figures, by name: accuracy, frontier, latency, cost, reliability.
+    """Every chart for which there are figures, by name: accuracy, frontier, latency, cost, heat, shares, reliability, confidences, votes.
 
     Of the foremost routers the leading policy is named. `unit`: of the costs of frontiers (usd, seconds, tokens).
     """
@@ -32,7 +35,8 @@ def charts(figures: Figures, unit: str) -> dict[str, Chart]:
         made.append(_trade_off(figures, systems, "latency", UNITS["seconds"], "Accuracy against latency"))
     if told != "cost_usd":
         made.append(_trade_off(figures, systems, "cost", UNITS["usd"], "Accuracy against cost"))
-    made.append(_reliability(figures))
+    shown = shown_first(figures)
+    made += [heat_map(figures, *shown) if shown else None, shares_chart(figures), *reliability_charts(figures), votes_chart(figures)]
     return {chart.name: chart for chart in made if chart is not None}
 
 
@@ -64,7 +68,7 @@ def _accuracy(figures: Figures, systems: list[dict[str, Any]]) -> Chart | None:
     told = data if len(data) <= TOLD else [*data[:3], *(point for point in data[3:] if point["kind"] == "best single model")]
     text = "; ".join(f"{point['system']} {point['accuracy']:.1f} %" for point in told)
     text = f"{text}. The dashed line is the best single model. Each interval is that system’s own; the gains in the table below are paired."
-    text += _drawn_of(figures)
+    text += left_out(figures, DRAWN)
     return finished("accuracy", "Accuracy on test questions, with 95 % intervals", text, chart, height=36 * len(data) + 10)
 
 
@@ -100,49 +104,6 @@ def _trade_off(figures: Figures, systems: list[dict[str, Any]], name: str, unit:
         f"{best['system']} is most accurate ({best['accuracy']:.1f} %) at {best['taken']:.3g}. Up and to the left is better."
     )
     return finished(name, title, text, chart, height=340)
-
-
-def _reliability(figures: Figures) -> Chart | None:
-    """Observed share of right answers against the router's confidence; on the diagonal they agree."""
-    import altair as alt
-
-    routers = foremost(figures, DRAWN)
-    data = []
-    for router in routers:
-        for number in range(10):
-            expected = figures.one(f"reliability_confidence_{number}", router=router)
-            observed = figures.one(f"reliability_reward_{number}", router=router)
-            if expected and observed:
-                data.append({"router": router, "confidence": _round(expected.value), "right": _round(observed.value), "pairs": expected.n})
-    if not data:
-        return None
-    shown = sorted({str(point["router"]) for point in data})
-    colour = alt.Color("router:N", scale=alt.Scale(domain=shown, range=ROUTER_COLOURS[: len(shown)]), legend=legend())
-    base = alt.Chart(alt.Data(values=data)).encode(
-        x=alt.X("confidence:Q", title="confidence, %", scale=alt.Scale(domain=[0, 100])),
-        y=alt.Y("right:Q", title="were right, %", scale=alt.Scale(domain=[0, 100])),
-        color=colour,
-        tooltip=[alt.Tooltip("router:N"), alt.Tooltip("confidence:Q"), alt.Tooltip("right:Q"), alt.Tooltip("pairs:Q", title="answers")],
-    )
-    diagonal = (
-        alt.Chart(alt.Data(values=[{"confidence": 0, "right": 0}, {"confidence": 100, "right": 100}]))
-        .mark_line(strokeDash=[4, 4], color="currentColor", opacity=0.4, strokeWidth=1)
-        .encode(x="confidence:Q", y="right:Q")
-    )
-    chart = alt.layer(diagonal, base.mark_line(strokeWidth=2), base.mark_point(filled=True, size=50, opacity=1))
-    errors = sorted(
-        (row.value, row.router or "") for row in figures.pooled("calibration_error") if row.model is None and row.router in shown
-    )
-    text = "Points above the dashed line: more often right than the router thought; below: less often. "
-    text += "Mean distance from the line: " + ", ".join(f"{router} {percent(value)}" for value, router in errors) + "."
-    text += _drawn_of(figures)
-    return finished("reliability", "Can the confidences be believed?", text, chart, height=340)
-
-
-def _drawn_of(figures: Figures) -> str:
-    """A sentence on the routers that are left out, if there are any."""
-    left_out = len(figures.routers) - DRAWN
-    return f" Drawn are the {DRAWN} routers that did best on validation questions; the table has all." if left_out > 0 else ""
 
 
 def _systems(figures: Figures, named: set[tuple[str, str]]) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from tasks.report.figures import Figures, percent
 from tasks.report.frontier import frontier_table
 from tasks.report.studies import Section
 from tasks.report.studies import sections as study_sections
-from tasks.report.systems import BASELINE_LINES, router_name, summary_table, system_name
+from tasks.report.systems import BASELINE_LINES, router_name, shown_first, summary_table, system_name
 from tasks.report.words import verdict_sentences
 
 
@@ -38,11 +38,16 @@ def render(
     notes: Sequence[str],
     settings: Mapping[str, str],
     unit: str = "usd",
+    *,
+    texts: pl.DataFrame | None = None,
+    recipes: Sequence[Mapping[str, str]] = (),
+    places: Mapping[str, Mapping[str, str]] | None = None,
 ) -> str:
     """The page, from whole tables.
 
     `notes`: what a reader should know about the data and about what routers did; `settings`: name → value; `unit`: of the expected
-    costs, as in the run file's [cost] (usd, seconds or tokens).
+    costs, as in the run file's [cost] (usd, seconds or tokens); `texts`: answers of the examples, as `examples.read_texts` gives them;
+    `recipes` and `places`: as `settings.recipe_rows` and `settings.places_of` give them.
     """
     import jinja2
     from markupsafe import Markup
@@ -60,7 +65,7 @@ def render(
     )
     studies = {section.study: _with_markup(section) for section in study_sections(metrics)}
     health = studies.pop("health", None)  # stands on top
-    shown = figures.default or next(((router, policies[0]) for router, policies in figures.routers), None)
+    shown = shown_first(figures)
     return environment.get_template("page.html.jinja").render(
         run_name=run_name,
         verdicts=verdicts,
@@ -86,12 +91,14 @@ def render(
             "routes": routes.height,
             "metrics": metrics.height,
         },
-        examples=examples(queries, votes, routes, figures.best_single, *shown) if shown and figures.best_single else [],
+        examples=examples(queries, votes, routes, metrics, texts),
         best_single=figures.best_single,
         shown=system_name(None, *shown) if shown else None,
         shown_router=shown[0] if shown else None,
         notes=notes,
         settings=settings,
+        recipes=recipes,
+        places=places,
         bundle=Markup(bundle),
         drawing=Markup(drawing),
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {_hash(bundle)} {_hash(drawing)}",

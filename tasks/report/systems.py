@@ -53,6 +53,11 @@ def leading(figures: Figures) -> set[tuple[str, str]]:
     return first | ({figures.default} if figures.default else set())
 
 
+def shown_first(figures: Figures) -> tuple[str, str] | None:
+    """Router and policy that the page shows in detail: those chosen on validation questions, else the first by name; None without any."""
+    return figures.default or next(((router, policies[0]) for router, policies in figures.routers), None)
+
+
 def judged(figures: Figures) -> list[tuple[str, str]]:
     """Each router with the policy that it is judged by, in the order of names.
 
@@ -82,6 +87,12 @@ def foremost(figures: Figures, count: int) -> list[str]:
         return (figures.default is None or router != figures.default[0], -found.value if found else 0.0, router)
 
     return [router for router, _ in sorted(figures.routers, key=order)[:count]]
+
+
+def left_out(figures: Figures, count: int) -> str:
+    """A sentence on the routers that are not among the `count` that are drawn, if there are any."""
+    more = len(figures.routers) > count
+    return f" Drawn are the {count} routers that did best on validation questions; the table has all." if more else ""
 
 
 def summary_table(metrics: pl.DataFrame) -> list[dict[str, str]]:

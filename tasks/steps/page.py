@@ -1,5 +1,8 @@
 """All tables → the report, in the lake and in the Prefect UI."""
 
+from dataclasses import asdict
+
+import polars as pl
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
@@ -14,8 +17,6 @@ from tasks.steps.generations import templates_of
 @task(task_run_name="report", persist_result=False)
 def report(run: RunFile, tables: dict[str, list[str]], notes: list[str]) -> str:
     """All tables → `LAKE/report.html` and a Markdown artifact; returns where the page is."""
-    from tasks.report.page import render
-    from tasks.report.settings import settings_of
     from tasks.report.words import markdown
 
     lake = Lake(run.lake)
@@ -23,11 +24,35 @@ def report(run: RunFile, tables: dict[str, list[str]], notes: list[str]) -> str:
     made_from = fingerprint(source_fingerprint("tasks.report"), tables, notes, run)
     mark = f"<!-- {made_from} -->".encode()
     if not lake.exists("report.html") or not lake.read("report.html").rstrip().endswith(mark):
-        queries, votes, scores, routes = (read_table(lake, table, tables[table.name]) for table in (QUERIES, VOTES, SCORES, ROUTES))
-        recipes = [
-            f"{model.name} {recipe.id}" for model in run.models for recipe in recipes_of(model, templates_of(run, model), run.sampling)
-        ]
-        page = render(run.name, queries, votes, scores, routes, metrics, notes, settings_of(run, recipes), run.cost.unit)
+        page = page_of(run, lake, tables, metrics, notes)
         lake.write("report.html", page.encode() + b"\n" + mark)
     create_markdown_artifact(markdown(run.name, metrics, notes), key="verdict", description=f"Is routing worth it for {run.name}?")
     return lake.location("report.html")
+
+
+def page_of(run: RunFile, lake: Lake, tables: dict[str, list[str]], metrics: pl.DataFrame, notes: list[str]) -> str:
+    """The page of these tables, with the texts of a few answers, and all by which a figure is traced."""
+    from tasks.report.examples import read_texts
+    from tasks.report.page import render
+    from tasks.report.settings import places_of, recipe_rows, settings_of
+
+    queries, votes, scores, routes = (read_table(lake, table, tables[table.name]) for table in (QUERIES, VOTES, SCORES, ROUTES))
+    recipes = [
+        (model, recipe.id, asdict(recipe), benchmarks)
+        for model in run.models
+        for recipe, benchmarks in recipes_of(model, templates_of(run, model), run.sampling).items()
+    ]
+    return render(
+        run.name,
+        queries,
+        votes,
+        scores,
+        routes,
+        metrics,
+        notes,
+        settings_of(run),
+        run.cost.unit,
+        texts=read_texts(lake, queries, votes, routes, metrics),
+        recipes=recipe_rows(recipes),
+        places=places_of(lake, tables),
+    )

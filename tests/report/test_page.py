@@ -74,7 +74,7 @@ def test_the_page_needs_no_network_and_is_small() -> None:
 def test_every_chart_has_a_title_and_a_text_and_valid_data() -> None:
     page = page_of(pool_tables())
     specifications = [json.loads(text) for kind, text in Reader(page).scripts if kind == "application/json"]
-    assert len(specifications) == page.count("<figure") == page.count("<figcaption>") == 4
+    assert len(specifications) == page.count("<figure") == page.count("<figcaption>") == 8
     images = [attributes for _, attributes in Reader(page).elements if attributes.get("role") == "img"]
     assert all(len(attributes["aria-label"] or "") > 20 for attributes in images)
     assert all("vega-lite" in specification["$schema"] for specification in specifications)
