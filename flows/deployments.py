@@ -88,6 +88,7 @@ def _was_lost(_: Task[Any, Any], __: TaskRun, state: State[Any]) -> bool:
     task_run_name="launch {model.name}",
     persist_result=True,
     result_serializer="json",
+    tags=["step:launch"],
     retries=1,
     retry_delay_seconds=30,
     retry_condition_fn=_was_lost,
@@ -99,7 +100,8 @@ def launch(run: RunFile, model: Model, parameters: dict[str, Any], sample_with: 
     """
     _wait_for_others(sample_with, parameters)
     shards = steps.plan.fn(run, model, parameters["queries"])[parameters["replica"] :: model.replicas]
-    if not any(lacking for _, lacking in shards):
+    lacking = [count for _, count in shards]
+    if not any(lacking):
         return "nothing to draw"
     this = TaskRunContext.get()
     assert this is not None
@@ -107,8 +109,9 @@ def launch(run: RunFile, model: Model, parameters: dict[str, Any], sample_with: 
         FlowRun,
         run_deployment(
             sample_with,
-            parameters=parameters,
+            parameters=parameters | {"lacking": lacking},
             flow_run_name=f"sample {model.name}",
+            tags=[f"model:{model.name}"],
             idempotency_key=f"{this.task_run.id}-{this.task_run.run_count}",
         ),
     )
@@ -135,7 +138,13 @@ def _wait_for_others(sample_with: str, parameters: dict[str, Any]) -> None:
 
 @flow(name="sample-model", flow_run_name="sample {model}", task_runner=ThreadPoolTaskRunner(max_workers=AT_ONCE))  # type: ignore[arg-type]
 def sample_model(
-    file: str, model: str, queries: list[str], lake: str | None = None, settings: list[str] | None = None, replica: int = 0
+    file: str,
+    model: str,
+    queries: list[str],
+    lake: str | None = None,
+    settings: list[str] | None = None,
+    replica: int = 0,
+    lacking: list[int] | None = None,
 ) -> State[Any]:
     """Sample what a model, or a replica of it, lacks.
 
@@ -146,10 +155,11 @@ def sample_model(
         lake: instead of the run file's.
         settings: "key=value" each, as if they stood in the run file.
         replica: which of the model's replicas this is, from 0.
+        lacking: how many samples each of its shards lacks, for the progress that is shown.
     """
     run = _load(file, lake, settings or [])
     replicas = next(member.replicas for member in run.models if member.name == model)
-    return sample_shards(run, model, queries, replica, replicas)
+    return sample_shards(run, model, queries, replica, replicas, lacking)
 
 
 @flow(name="evaluate", flow_run_name=_run_name)

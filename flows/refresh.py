@@ -5,8 +5,10 @@ Only what is missing is sampled, and only what that changes is redone.
 
 import logging
 from collections.abc import Callable
+from itertools import groupby
 
-from prefect import flow, unmapped
+from prefect import flow, tags, unmapped
+from prefect.futures import PrefectFuture
 
 from flows.sampling import sample_model
 from flows.secrets import load_secrets
@@ -16,6 +18,7 @@ from tasks.checking import check
 from tasks.config import Router, RunFile
 from tasks.errors import ShardsFailed, UserError
 from tasks.lake.files import open_lake
+from tasks.steps import artifacts
 
 logger = logging.getLogger("manyminds")
 
@@ -40,8 +43,11 @@ def everything(run: RunFile, sample: Callable[[RunFile, list[str]], None]) -> st
         gathered = gather(run)
         queries = steps.publish(run, "queries", gathered)
         steps.check_distinct(run, queries)
+        artifacts.show_queries(run, queries)
+        steps.keep_wanted(run, queries)
         sample(run, queries)
         votes = steps.publish(run, "votes", [*gathered, *label(run, queries, gathered)])
+        artifacts.show_votes(run, votes)
         embedded = embed(run, queries)
         looked = look(run, votes)
         costs = steps.publish(run, "costs", [steps.stored(run, steps.expect_costs)(run, queries, votes)])
@@ -50,12 +56,16 @@ def everything(run: RunFile, sample: Callable[[RunFile, list[str]], None]) -> st
             route(run, router, queries, votes, embedded.get(router.name, []), looked.get(router.name, []), costs) for router in routers
         ]
         scores, routes, *_ = (steps.publish(run, folder, routed) for folder in ("scores", "routes", "routers", "encoders", "policies"))
+        artifacts.show_routers(run, routers, routed)
+        artifacts.show_routes(run, routes, queries)
         tables = {"queries": queries, "votes": votes, "scores": scores, "routes": routes}
         seconds = {router.name: written["seconds_per_query"] for router, written in zip(routers, routed, strict=True)}
         evaluated = steps.stored(run, steps.evaluate)(run, tables, seconds)
+        artifacts.show_metrics(run, evaluated["metrics"])
         embeddings = {router: [path for written in found for path in written["embeddings"]] for router, found in embedded.items()}
         studied = make_studies(run, tables | {"metrics": evaluated["metrics"]}, embeddings, looked)
         tables["metrics"] = steps.publish(run, "metrics", [evaluated, *studied])
+        artifacts.show_studies(run, tables["metrics"])
         notes = [note for written in [*gathered, *routed] for note in written["notes"]]
         return steps.report(run, tables, notes)
 
@@ -67,7 +77,9 @@ def relabel(run: RunFile) -> list[str]:
     with open_lake(run.lake).alone():
         gathered = gather(run)
         queries = steps.publish(run, "queries", gathered)
-        return steps.publish(run, "votes", [*gathered, *label(run, queries, gathered)])
+        votes = steps.publish(run, "votes", [*gathered, *label(run, queries, gathered)])
+        artifacts.show_votes(run, votes)
+        return votes
 
 
 def gather(run: RunFile) -> list[steps.Written]:
@@ -84,10 +96,12 @@ def sample_in_place(run: RunFile, queries: list[str]) -> None:
     """One flow run per model that lacks samples, one after the other. All of them run, whichever fails."""
     errors = []
     for model in run.models:
-        lacking = sum(count for _, count in steps.plan(run, model, queries))
-        logger.info("sample %s: %s", model.name, f"{lacking:,} samples to draw" if lacking else "nothing to draw")
-        if lacking:
-            state = sample_model(run, model.name, queries, return_state=True)
+        with tags(f"model:{model.name}"):
+            lacking = [count for _, count in steps.plan(run, model, queries)]
+            logger.info("sample %s: %s", model.name, f"{sum(lacking):,} samples to draw" if any(lacking) else "nothing to draw")
+            if not any(lacking):
+                continue
+            state = sample_model(run, model.name, queries, lacking, return_state=True)
             if not state.is_completed():
                 errors.append(state.result(raise_on_failure=False))
     if errors:
@@ -97,7 +111,10 @@ def sample_in_place(run: RunFile, queries: list[str]) -> None:
 
 def label(run: RunFile, queries: list[str], gathered: list[steps.Written]) -> list[steps.Written]:
     """Vote, shard by shard."""
-    futures = steps.stored(run, steps.vote).map(unmapped(run), steps.shards_to_vote(run, gathered), queries=unmapped(queries))
+    futures: list[PrefectFuture[steps.Written]] = []
+    for model, shards in groupby(steps.shards_to_vote(run, gathered), lambda shard: shard.model):
+        with tags(f"model:{model}"):
+            futures += steps.stored(run, steps.vote).map(unmapped(run), list(shards), queries=unmapped(queries))
     return [future.result() for future in futures]
 
 
@@ -109,6 +126,7 @@ def embed(run: RunFile, queries: list[str]) -> dict[str, list[steps.Written]]:
         for encoder, length in dict.fromkeys(one for pairs in wanted.values() for one in pairs)
     }
     steps.publish(run, "embeddings", list(written.values()))
+    artifacts.show_embeddings(run, written)
     return {router: [written[pair] for pair in pairs] for router, pairs in wanted.items()}
 
 
@@ -132,8 +150,9 @@ def route(
     """Train a router, let it score every query, and let the policies choose."""
     policies = ["argmax"] if router in BASELINES else run.evaluation.policies
     embeddings = [path for written in embedded for path in written["embeddings"]]
-    trained = steps.stored(run, steps.train)(run, router, queries, votes, embeddings, evidence)
-    scored = steps.stored(run, steps.score)(run, router, trained, queries, embeddings, evidence, costs)
-    chosen = steps.stored(run, steps.choose)(run, router.name, policies, scored["scores"], queries, votes, evidence)
+    with tags(f"router:{router.name}"):
+        trained = steps.stored(run, steps.train)(run, router, queries, votes, embeddings, evidence)
+        scored = steps.stored(run, steps.score)(run, router, trained, queries, embeddings, evidence, costs)
+        chosen = steps.stored(run, steps.choose)(run, router.name, policies, scored["scores"], queries, votes, evidence)
     scored["seconds_per_query"] += sum(written["seconds_per_query"] for written in embedded)
     return trained | scored | chosen

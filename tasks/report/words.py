@@ -7,17 +7,14 @@ One sentence per router, about the policy that did best on *validation* question
 sentence was picked by looking at the test questions. Then the alarms: what a reader has to know before believing it.
 """
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 import polars as pl
 
 from tasks.report.alarm_words import NOT_YET, constant_model
 from tasks.report.alarms import raised
 from tasks.report.figures import Figures, between, dollars, percent, points, seconds, signed
-from tasks.report.systems import judged, summary_table
+from tasks.report.systems import judged
 
 AT_A_LOSS = 0.1  # an oracle's accuracy below which what is right may as well be luck
 
@@ -82,37 +79,6 @@ def ordinal(number: int) -> str:
     """2 → "2nd", 11 → "11th"."""
     suffix = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number:,}{suffix}"
-
-
-def markdown(run_name: str, metrics: pl.DataFrame, notes: Sequence[str]) -> str:
-    """The verdict as Markdown, names escaped: headline, looks, alarms, systems (routers with their leading policies), notes."""
-    verdicts = verdict_sentences(metrics)
-    lines = [f"# {escape_markdown(run_name)}: is routing worth it?", "", f"**{verdicts.answer}.** {escape_markdown(verdicts.headline)}", ""]
-    lines += [verdicts.looks, ""] if verdicts.looks else []
-    lines += [f"> ⚠ {escape_markdown(alarm)}\n" for alarm in verdicts.alarms]
-    lines += [f"- {escape_markdown(verdict.sentence)}" for verdict in verdicts.routers]
-    lines += ["", escape_markdown(verdicts.censored)] if verdicts.censored else []
-    headings = {
-        "system": "system",
-        "accuracy": "accuracy",
-        "interval": "95 % interval",
-        "gain": "gain (points)",
-        "verdict": "verdict",
-        "latency": "latency",
-        "cost": "cost per 1,000",
-    }
-    lines += ["", "| " + " | ".join(headings.values()) + " |", "|" + "---|" * len(headings)]
-    lines += [
-        "| " + " | ".join(escape_markdown(row[key]) for key in headings) + " |" for row in summary_table(metrics) if row["rank"] == "main"
-    ]
-    if notes:
-        lines += ["", "## Notes", "", *(f"- {escape_markdown(note)}" for note in notes)]
-    return "\n".join(lines) + "\n"
-
-
-def escape_markdown(text: str) -> str:
-    """Text that Markdown shows as it is: on one line, with nothing of it taken for markup or HTML."""
-    return re.sub(r"([\\`*_{}\[\]#!|~$])", r"\\\1", escape(" ".join(text.split()), quote=False))
 
 
 def _router(figures: Figures, router: str, policy: str) -> Verdict:

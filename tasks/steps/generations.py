@@ -17,6 +17,7 @@ from tasks.sampling.shards import Shard, in_shard, lacking, recipes_of, shards_o
 
 if TYPE_CHECKING:
     from tasks.sampling.engines.sampler import Sampler
+from tasks.steps.progress import Sampling
 from tasks.steps.step import is_worth_a_retry
 
 logger = logging.getLogger("manyminds")
@@ -34,7 +35,7 @@ def shards(run: RunFile, model: Model) -> list[Shard]:
     return shards_of(model, templates_of(run, model), run.sampling)
 
 
-@task(task_run_name="plan {model.name}", persist_result=False)
+@task(task_run_name="plan {model.name}", persist_result=False, tags=["step:plan"])
 def plan(run: RunFile, model: Model, queries: Sequence[str]) -> list[tuple[Shard, int]]:
     """Samples wanted, less samples present: what each shard of the model lacks."""
     from tasks.benchmarks.only import asked
@@ -56,12 +57,16 @@ class Sampled(TypedDict):
 @task(
     task_run_name="sample {shard}",
     persist_result=False,
+    tags=["step:sample"],
     retries=2,
     retry_delay_seconds=5,
     retry_condition_fn=is_worth_a_retry,
 )
-def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "Sampler") -> Sampled:
-    """What a shard lacks → `generations`. Two or more of a model run at once, so that the engine never waits for the next one."""
+def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "Sampler", sampling: Sampling) -> Sampled:
+    """What a shard lacks → `generations`. Two or more of a model run at once, so that the engine never waits for the next one.
+
+    `sampling`: where progress is told, for all shards of the model together.
+    """
     from tasks.benchmarks.only import asked
     from tasks.sampling.records import keep_recipe
     from tasks.sampling.sample import Progress, sample_shard
@@ -71,6 +76,7 @@ def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "S
 
     def progress(now: Progress) -> None:
         nonlocal said, last
+        sampling.report(shard, now)
         said, last = said or time.monotonic(), now  # the first samples tell nothing about the rate: the model was loaded before them
         if now.done == now.wanted or time.monotonic() - said > 5:
             said = time.monotonic()
@@ -84,4 +90,5 @@ def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "S
     decided = until_decided(run.sampling, rows)
     keep_recipe(lake, recipe, model)
     sample_shard(lake, sampler, shard.model, recipe, shard.bucket, rows, settings.k, run.seed, settings.chunk, progress, decided)
+    sampling.finish(shard)
     return {"shard": str(shard), "drawn": last.done, "tokens": last.tokens, "seconds": time.monotonic() - began}

@@ -4,20 +4,19 @@ from dataclasses import asdict
 
 import polars as pl
 from prefect import task
-from prefect.artifacts import create_markdown_artifact
 
 from tasks.config import RunFile
 from tasks.lake.files import Lake, read_table
 from tasks.lake.fingerprints import fingerprint, source_fingerprint
 from tasks.lake.tables import METRICS, QUERIES, ROUTES, SCORES, VOTES
 from tasks.sampling.shards import recipes_of
+from tasks.steps.artifacts import show_report, show_tables, show_verdict
 from tasks.steps.generations import templates_of
 
 
-@task(task_run_name="report", persist_result=False)
+@task(task_run_name="report", persist_result=False, tags=["step:report"])
 def report(run: RunFile, tables: dict[str, list[str]], notes: list[str]) -> str:
-    """All tables → `LAKE/report.html` and a Markdown artifact; returns where the page is."""
-    from tasks.report.words import markdown
+    """All tables → `LAKE/report.html`, the verdict and where things are in the Prefect UI; returns where the page is."""
 
     lake = Lake(run.lake)
     metrics = read_table(lake, METRICS, tables[METRICS.name])
@@ -26,7 +25,9 @@ def report(run: RunFile, tables: dict[str, list[str]], notes: list[str]) -> str:
     if not lake.exists("report.html") or not lake.read("report.html").rstrip().endswith(mark):
         page = page_of(run, lake, tables, metrics, notes)
         lake.write("report.html", page.encode() + b"\n" + mark)
-    create_markdown_artifact(markdown(run.name, metrics, notes), key="verdict", description=f"Is routing worth it for {run.name}?")
+    show_verdict(run, metrics, notes)
+    show_report(run)
+    show_tables(run, tables)
     return lake.location("report.html")
 
 

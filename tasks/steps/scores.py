@@ -155,10 +155,12 @@ def train(
     else:
         trained = make_router(router, run.seed).fit(seen, held_out)
     trained = calibrated(trained, held_out, check_settings(router).calibration)
-    logger.info("train %s: %.1f s", router.name, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    logger.info("train %s: %.1f s", router.name, seconds)
     paths = keep_origin(lake, origin, save_router(lake, router.name, router.of_kind, trained))
     own = [path for path in paths if path.startswith("routers/")]
-    return {"routers": own, "encoders": [path for path in paths if path not in own], "notes": getattr(trained, "notes", [])}
+    beside = [path for path in paths if path not in own]
+    return {"routers": own, "encoders": beside, "notes": getattr(trained, "notes", []), "seconds": seconds}
 
 
 @step(

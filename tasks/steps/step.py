@@ -43,6 +43,7 @@ class Written(TypedDict, total=False):
     endings: list[str]
     notes: list[str]
     seconds_per_query: float
+    seconds: float
 
 
 def is_worth_a_retry(_: Task[Any, Any], __: TaskRun, state: State[Any]) -> bool:
@@ -74,8 +75,12 @@ def step(
             attempt += 1
         return valid or candidate
 
+    def named(parameters: dict[str, Any]) -> str:
+        return name.format(**{key: _shown(value) for key, value in parameters.items()})
+
     return task(
-        task_run_name=name,
+        task_run_name=named,  # type: ignore[arg-type]
+        tags=[f"step:{name.split(maxsplit=1)[0]}"],
         cache_key_fn=key,
         persist_result=True,
         result_serializer="json",
@@ -86,8 +91,13 @@ def step(
     )
 
 
+def _shown(value: object) -> object:
+    """An encoder in a folder is known by the folder's name."""
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+
+
 def _are_there(lake: Lake, written: Written) -> bool:
-    folders = set(written) - {"notes", "seconds_per_query"}
+    folders = set(written) - {"notes", "seconds_per_query", "seconds"}
     return all(lake.exists(path) for folder in folders for path in cast(dict[str, list[str]], written)[folder])
 
 

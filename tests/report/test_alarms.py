@@ -6,8 +6,9 @@ import pytest
 from tasks.lake.tables import METRICS
 from tasks.report.alarms import KINDS, checks, raised
 from tasks.report.figures import Figures
+from tasks.report.markdown import markdown
 from tasks.report.studies import sections
-from tasks.report.words import markdown, verdict_sentences
+from tasks.report.words import verdict_sentences
 
 EVIL = "<b>|owl`*"
 

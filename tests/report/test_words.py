@@ -9,8 +9,9 @@ from tasks.evaluation.studies import Tables as Studied
 from tasks.evaluation.studies import make_study
 from tasks.report.alarm_words import NOT_YET
 from tasks.report.figures import between, dollars, percent, seconds, signed
+from tasks.report.markdown import escape_markdown, markdown
 from tasks.report.systems import summary_table
-from tasks.report.words import escape_markdown, markdown, verdict_sentences
+from tasks.report.words import verdict_sentences
 
 
 def metrics_of(tables: Tables) -> pl.DataFrame:
