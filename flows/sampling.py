@@ -32,7 +32,7 @@ AT_ONCE = 2
     validate_parameters=False,
     task_runner=ThreadPoolTaskRunner(max_workers=AT_ONCE),  # type: ignore[arg-type]
 )
-def sample_model(run: RunFile, model: str, queries: Sequence[str], lacking: Sequence[int]) -> State[Any]:
+def sample_model(run: RunFile, model: str, queries: Sequence[str], lacking: Sequence[int] | None = None) -> State[Any]:
     """Sample in place what `model` lacks. `lacking`: how many samples, for each of its shards."""
     return sample_shards(run, model, queries, replica=0, replicas=1, lacking=lacking)
 

@@ -62,7 +62,7 @@ class Sampled(TypedDict):
     retry_delay_seconds=5,
     retry_condition_fn=is_worth_a_retry,
 )
-def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "Sampler", sampling: Sampling) -> Sampled:
+def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "Sampler", sampling: Sampling | None = None) -> Sampled:
     """What a shard lacks → `generations`. Two or more of a model run at once, so that the engine never waits for the next one.
 
     `sampling`: where progress is told, for all shards of the model together.
@@ -76,7 +76,8 @@ def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "S
 
     def progress(now: Progress) -> None:
         nonlocal said, last
-        sampling.report(shard, now)
+        if sampling:
+            sampling.report(shard, now)
         said, last = said or time.monotonic(), now  # the first samples tell nothing about the rate: the model was loaded before them
         if now.done == now.wanted or time.monotonic() - said > 5:
             said = time.monotonic()
@@ -90,5 +91,6 @@ def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "S
     decided = until_decided(run.sampling, rows)
     keep_recipe(lake, recipe, model)
     sample_shard(lake, sampler, shard.model, recipe, shard.bucket, rows, settings.k, run.seed, settings.chunk, progress, decided)
-    sampling.finish(shard)
+    if sampling:
+        sampling.finish(shard)
     return {"shard": str(shard), "drawn": last.done, "tokens": last.tokens, "seconds": time.monotonic() - began}
