@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 VLLM := .venv-vllm
 READERS := .venv-readers
 
-.PHONY: demo test test-slow test-vllm check bench bench-vllm bench-readers bench-routing s3 operate world clean
+.PHONY: demo test test-slow test-vllm check bench bench-vllm bench-readers bench-routing s3 operate world tables clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -58,6 +58,10 @@ s3: $(VENV)/.installed-dev
 
 operate: $(VENV)/.installed-dev
 	@$(BIN)/python infra/operate.py
+
+# The guide to every column of the tables.
+tables: $(VENV)/.installed
+	@$(BIN)/python infra/tables.py
 
 world: $(VENV)/.installed
 	$(BIN)/python -m tasks.world.train --force

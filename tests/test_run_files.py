@@ -1,4 +1,4 @@
-"""The run files in the repository, and those in the README, are right to the last key."""
+"""The run files in the repository are right to the last key."""
 
 import json
 import re
@@ -24,27 +24,13 @@ ROOT = Path(__file__).parents[1]
 RUN_FILES = sorted(file.name for file in (ROOT / "infra" / "runs").glob("*.toml"))
 PAPER = {"gsm8k": 6, "mmlu": 7}  # its models on each benchmark
 GUIDE = (ROOT / "infra" / "guides" / "reproducing-the-paper.md").read_text(encoding="utf-8")
-IN_README = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
 
 
-def test_the_readme_has_run_files() -> None:
-    assert len(IN_README) == 4
-
-
-@pytest.mark.parametrize("name", [*RUN_FILES, *(f"README-{number}.toml" for number in range(len(IN_README)))])
-def test_a_run_file_names_only_what_there_is(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", RUN_FILES)
+def test_a_run_file_names_only_what_there_is(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     shot: mmlu.Shot = {"question": "Which gate?", "choices": ["north", "south"], "gold": "B"}
     monkeypatch.setattr(mmlu, "shots", lambda *_: {"law": [shot]})  # they are on the hub
     file = ROOT / "infra" / "runs" / name
-    if name not in RUN_FILES:
-        file = tmp_path / name
-        part = IN_README[int(name[7])]
-        for pattern in re.findall(r'"([^"]+\*[^"]+)"', part):  # which a file has to match
-            matching = tmp_path / pattern.replace("*", "x")
-            matching.parent.mkdir(parents=True, exist_ok=True)
-            matching.touch()
-        whole = any(section in part for section in ("[[models]]", "[[generations]]"))
-        file.write_text(part if whole else part + IN_README[0][IN_README[0].index("[[models]]") :])
     imports = ("routerdc", "routerbench")
     run = load_run(file, outcomes=["outcomes.parquet"] if file.stem in imports else [])
     for router in run.routers:
