@@ -86,6 +86,7 @@ def render(
         data=sections.data(queries),
         sizes={
             "queries": queries.height,
+            **({"generations": drawn} if (drawn := votes["k"].sum()) else {}),  # those that voted
             "votes": votes.height,
             "scores": scores.height,
             "routes": routes.height,

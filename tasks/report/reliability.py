@@ -96,13 +96,17 @@ def _spread(data: list[dict[str, Any]]) -> Chart:
         tooltip=_TOOLTIP,
     )
     chart = alt.layer(base.mark_line(strokeWidth=2), base.mark_point(filled=True, size=45, opacity=1).encode(shape=_shape(data)))
-    told = []
+    sure, most = {}, {}
     for router in _routers(data):
         of_router = [point for point in data if point["router"] == router]
-        most = max(of_router, key=lambda point: (point["share"], point["middle"]))
-        sure = sum(point["share"] for point in of_router if point["middle"] < 20 or point["middle"] > 80)
-        told.append(f"{router} most often says {most['tenth']} ({most['share']:.0f} % of its answers), and is sure of {sure:.0f} %")
-    text = f"{'; '.join(told)}. Sure: below 20 % or above 80 %. A router whose confidences all lie together cannot tell models apart."
+        sure[router] = sum(point["share"] for point in of_router if abs(point["middle"] - 50) > 30)
+        most[router] = max(of_router, key=lambda point: (point["share"], point["middle"]))
+    order = sorted(sure, key=lambda router: (-sure[router], router))
+    often = {router: f"most often it says {most[router]['tenth']}" for router in order}
+    text = f"Surest is {order[0]}: {sure[order[0]]:.0f} % of its confidences are below 20 % or above 80 %; {often[order[0]]}. "
+    if len(order) > 1:
+        text += f"Least sure is {order[-1]}: {sure[order[-1]]:.0f} %; {often[order[-1]]}. "
+    text += "A router whose confidences all lie together cannot tell models apart."
     return finished("confidences", "How sure are the routers?", text, chart, height=180)
 
 

@@ -30,8 +30,18 @@ def settings_of(run: RunFile) -> dict[str, str]:
     settings = {"lake": without_secrets(run.lake), "seed": str(run.seed)}
     if run.models:
         sampling = run.sampling
-        until = "until the vote is decided" if sampling.stop == "decided" else "all are drawn"
-        settings["sampling"] = f"k = {sampling.k}, {until}; engine {sampling.engine}, {sampling.buckets} buckets"
+        stop = "stopped once the vote is decided" if sampling.stop == "decided" else "all drawn"
+        settings["samples"] = f"k = {sampling.k}, {stop}; engine {sampling.engine}, {sampling.buckets} buckets"
+        settings["drawn with"] = ", ".join(
+            [
+                f"temperature {sampling.temperature:g}",
+                f"top-p {sampling.top_p:g}",
+                f"top-k {sampling.top_k or 'off'}",
+                f"repetition penalty {sampling.repetition_penalty:g}",
+                f"at most {sampling.max_new_tokens:,} new tokens",
+                f"stop strings {', '.join(map(repr, sampling.stop_strings)) or 'none'}",
+            ]
+        )
     for name, imports in (("outcomes", run.outcomes), ("generations", run.generations)):
         if imports:
             settings[f"imported {name}"] = _imported(imports)
@@ -47,7 +57,10 @@ def settings_of(run: RunFile) -> dict[str, str]:
 
 
 def recipe_rows(recipes: Iterable[tuple[Model, str, Mapping[str, Any], Sequence[str]]]) -> list[dict[str, str]]:
-    """A row of text for each model, recipe's id, recipe (its fields), and the benchmarks that it serves."""
+    """A row of text for each model, recipe's id, recipe (its fields), and the benchmarks that it serves.
+
+    How samples are drawn, which all recipes share, is in `settings_of`.
+    """
     return [
         {
             "model": model.name,
@@ -59,12 +72,6 @@ def recipe_rows(recipes: Iterable[tuple[Model, str, Mapping[str, Any], Sequence[
             "prompt": fingerprint(recipe["template"])[:8],
             "template": recipe["template"],
             "chat": "yes" if recipe["chat"] else "no",
-            "temperature": f"{recipe['temperature']:g}",
-            "top_p": f"{recipe['top_p']:g}",
-            "top_k": str(recipe["top_k"]) if recipe["top_k"] else "off",
-            "penalty": f"{recipe['repetition_penalty']:g}",
-            "tokens": f"{recipe['max_new_tokens']:,}",
-            "stops": ", ".join(map(repr, recipe["stop_strings"])) or "none",
         }
         for model, recipe_id, recipe, benchmarks in recipes
     ]

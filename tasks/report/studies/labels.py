@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tasks.report.chart_style import DRAWN, KIND_COLOURS, ROUTER_COLOURS, Chart, finished, legend
+from tasks.report.chart_style import DRAWN, KIND_COLOURS, ROUTER_COLOURS, SHAPES, Chart, finished, legend
 from tasks.report.figures import Figure, Figures, between, percent, points, signed
 from tasks.report.studies import Section, Table
 from tasks.report.studies.wording import between_brackets, paragraphs, sign
@@ -161,7 +161,8 @@ def _chart(curves: dict[str | None, dict[int, Figure]]) -> Chart | None:
         for model in drawn
         for samples, row in curves.get(model, {}).items()
     ]
-    scale = alt.Scale(domain=[model or MEAN for model in drawn], range=[KIND_COLOURS["baseline"], *ROUTER_COLOURS[: len(drawn) - 1]])
+    lines = [model or MEAN for model in drawn]
+    scale = alt.Scale(domain=lines, range=[KIND_COLOURS["baseline"], *ROUTER_COLOURS[: len(drawn) - 1]])
     base = alt.Chart(alt.Data(values=data)).encode(
         x=alt.X("samples:Q", title="samples that vote", axis=alt.Axis(tickMinStep=1, format="d")),
         y=alt.Y("accuracy:Q", title="accuracy, % of test questions", scale=alt.Scale(zero=False)),
@@ -174,8 +175,13 @@ def _chart(curves: dict[str | None, dict[int, Figure]]) -> Chart | None:
         .mark_area(opacity=0.15, color=KIND_COLOURS["baseline"])
         .encode(x="samples:Q", y=alt.Y("low:Q", title="accuracy, % of test questions", scale=alt.Scale(zero=False)), y2="high:Q")
     )
-    layers: list[alt.Chart] = [band, base.mark_line(strokeWidth=2), base.mark_point(filled=True, size=35, opacity=1)]
-    text = "Accuracy of a vote of the first one, two, … samples. The band is the 95 % interval of the mean."
+    shape = alt.Shape("line:N", scale=alt.Scale(domain=lines, range=SHAPES[: len(drawn)]), legend=legend())
+    layers: list[alt.Chart] = [band, base.mark_line(strokeWidth=2), base.mark_point(filled=True, size=50, opacity=1).encode(shape=shape)]
+    ends = [(name, [point for point in data if point["line"] == name]) for name in lines]
+    told = [f"{name} {line[0]['accuracy']:.1f} to {line[-1]['accuracy']:.1f} %" for name, line in ends if line]
+    text = (
+        f"From one sample to all: {'; '.join(told)}. Points: votes of the first one, two, … samples. The band is the mean’s 95 % interval."
+    )
     if len(best) > DRAWN:
         text += f" Of {len(best)} models the {DRAWN} best are drawn; the table has all."
     return finished("labels", "Accuracy by the number of samples that vote", text, alt.layer(*layers), height=320)

@@ -173,9 +173,13 @@ def _chart(figures: Figures, router: str, pools: Sequence[str]) -> Chart | None:
         alt.Chart(alt.Data(values=left)).mark_text(align="left", dx=8, dy=-6, fontSize=11).encode(x=x, y=y, text="label:N"),
         alt.Chart(alt.Data(values=right)).mark_text(align="right", dx=-8, dy=-6, fontSize=11).encode(x=x, y=y, text="label:N"),
     )
-    text = (
-        "Each point is a pool on which the router was trained; the table names them all. Gains are over the best single model of the same "
-        "pool, so below the dashed line routing does not pay; bars are 95 % intervals."
+    most, least = (choose(data, key=lambda point: (point["gain"], point["pool"])) for choose in (max, min))
+    text = f"Most is gained with “{most['pool']}”: {signed(most['gain'] / 100)} of an oracle’s {signed(most['room'] / 100)} points"
+    if len(data) > 1:
+        text += f"; least with “{least['pool']}”: {signed(least['gain'] / 100)} of {signed(least['room'] / 100)}"
+    text += (
+        ". Each point is a pool on which the router was trained; the table names them all. Gains are over the best single model of the "
+        "same pool, so below the dashed line routing does not pay; bars are 95 % intervals."
     )
     return finished("pool", "What a router gains by what there is to gain", text, chart, height=340)
 

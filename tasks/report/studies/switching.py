@@ -243,9 +243,11 @@ def _chart(figures: Figures, who: dict[str, Any], ways: Sequence[_Way]) -> Chart
         rule = alt.Chart(alt.Data(values=[{"value": single.value}])).mark_rule(color="currentColor", opacity=0.5)
         layers.append(rule.encode(y=y))
         alone = " The level line is the best single model alone, which is loaded once."
+    most, least = (choose(data, key=lambda point: (point["value"], point["places"])) for choose in (max, min))
+    told = [f"{point['value']:.3g} with room for {point['places']} ({point['rule']}, {point['window']})" for point in (most, least)]
     text = (
-        "Each line is a rule of which model leaves; its colour says how many questions are collected. Bars are the middle 95 % of "
-        f"orders.{alone}"
+        f"From {told[0]} to {told[1]}. Each line is a rule of which model leaves; its colour says how many questions are collected. "
+        f"Bars are the middle 95 % of orders.{alone}"
     )
     return finished("switching", f"{title[0].upper()}{title[1:]}, by the room in memory", text, alt.layer(*layers), height=340)
 
