@@ -17,7 +17,6 @@ from tasks.steps.generations import templates_of
 @task(task_run_name="report", persist_result=False, tags=["step:report"])
 def report(run: RunFile, tables: dict[str, list[str]], notes: list[str]) -> str:
     """All tables → `LAKE/report.html`, the verdict and where things are in the Prefect UI; returns where the page is."""
-
     lake = Lake(run.lake)
     metrics = read_table(lake, METRICS, tables[METRICS.name])
     made_from = fingerprint(source_fingerprint("tasks.report"), tables, notes, run)
