@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from tasks.config import Model, Sampling
+from tasks.errors import ModelUnusable
 
 if TYPE_CHECKING:
     from tasks.sampling.engines.sampler import Sampler
@@ -104,22 +105,43 @@ def open_sampler(model: Model, sampling: Sampling) -> "Sampler":
 
 def engine_of(model: Model, sampling: Sampling) -> Name:
     """Which engine samples the model: a server where there is one, vLLM where a GPU is and vLLM installed, else transformers."""
-    from importlib.util import find_spec
-
     if model.url is not None:
         return "openai"
     if sampling.engine != "auto":
         return sampling.engine
-    if find_spec("vllm") is None:
+    if not _is_installed("vllm"):
         return "transformers"
     import torch
 
     return "vllm" if torch.cuda.is_available() else "transformers"
 
 
+def _is_installed(package: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(package) is not None
+
+
+def _why_not_vllm(sampling: Sampling) -> str:
+    if sampling.engine == "transformers":
+        return 'engine = "transformers"'
+    return "there is no GPU here" if _is_installed("vllm") else "vLLM is not installed here"
+
+
 def start(model: Model, sampling: Sampling) -> Engine:
-    """The engine, with its model loaded. Raises ModelUnusable if that cannot be done."""
+    """The engine, with its model loaded. Raises ModelUnusable, saying what to do, if that cannot be done."""
     name = engine_of(model, sampling)
+    gpus = model.tensor_parallel * model.pipeline_parallel
+    if name == "transformers" and gpus > 1:
+        raise ModelUnusable(
+            f"model {model.name!r}: tensor_parallel and pipeline_parallel spread it over {gpus} GPUs, which only vLLM does, "
+            f"but {_why_not_vllm(sampling)}; run it where there are {gpus} GPUs and vLLM, or remove these keys"
+        )
+    if name == "vllm" and not _is_installed("vllm"):
+        raise ModelUnusable(
+            f"model {model.name!r}: engine = \"vllm\", but vLLM is not installed here; install it with `pip install 'manyminds[vllm]'`, "
+            'or set engine = "transformers"'
+        )
     if name == "vllm":
         from tasks.sampling.engines.vllm import VllmEngine
 

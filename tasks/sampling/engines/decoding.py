@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from huggingface_hub.utils import logging as hub_logging
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
@@ -120,7 +121,10 @@ class Decoder:
         """One token, to know whether the model has a cache that can be copied to many samples."""
         zero = torch.zeros((1, 1), dtype=torch.int64, device=self.device)
         if not can_be_copied(getattr(self._call(zero, None, zero, use_cache=True), "past_key_values", None)):
-            raise ModelUnusable(f"model {self.name!r}: the engine 'transformers' samples models with attention only; this one is recurrent")
+            raise ModelUnusable(
+                f"model {self.name!r}: the engine 'transformers' samples models with attention only; "
+                'this one is recurrent, or an encoder; expected another model, or engine = "vllm"'
+            )
 
     def _batch_size(self, longest_prompt: int) -> int:
         """As many rows as have room for their caches, by their longest possible text."""
@@ -276,11 +280,12 @@ def _load(model: Model, device: torch.device) -> tuple[PreTrainedTokenizerBase, 
             raise ModelUnusable(f"model {model.name!r}: {key} = {value!r}, which the engine 'transformers' does not have; expected 'vllm'")
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
+    hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it would tell of every attempt to reach the hub
     options = {"revision": model.revision or "main", "trust_remote_code": model.trust_remote_code}
     dtype = torch.float32 if device.type == "cpu" else "auto"
     try:
         tokenizer = AutoTokenizer.from_pretrained(model.path, **options)
-        network = AutoModelForCausalLM.from_pretrained(model.path, dtype=dtype, **options)
+        network = AutoModelForCausalLM.from_pretrained(model.path, dtype=dtype, **options).to(device)
     except Exception as error:  # libraries raise a dozen kinds here, all about what the user asked to be loaded
         raise ModelUnusable(f"model {model.name!r}: {model.path} cannot be loaded: {why_not_loaded(model, error)}") from error
-    return tokenizer, network.to(device).eval()
+    return tokenizer, network.eval()

@@ -24,6 +24,9 @@ def encode(tokenizer: Any, prompts: Sequence[str], *, chat: bool, name: str) -> 
     if not chat:
         encoded = tokenizer(distinct)["input_ids"]
     else:
+        if not tokenizer.chat_template:
+            hint = "set chat = false, or take the model that was tuned for chat"
+            raise ModelUnusable(f"model {name!r}: chat = true, but its tokenizer has no chat template; {hint}")
         messages = [[{"role": "user", "content": prompt}] for prompt in distinct]
         try:
             encoded = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]

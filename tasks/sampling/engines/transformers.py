@@ -29,7 +29,7 @@ _READ_AHEAD = 16_384  # requests that are sorted by length together
 _ROWS = 512  # requests handed to a worker at once
 _PATIENCE = 0.05  # seconds to wait for a worker before new requests are looked for
 _HINTS = {
-    -9: " (killed: perhaps memory ran out)",
+    -9: " (killed: perhaps memory ran out; a smaller sampling.max_new_tokens or fewer other programs would leave more)",
     1: " (it did not start; a script that samples has to begin it below `if __name__ == '__main__':`)",
 }
 
@@ -126,7 +126,10 @@ class TransformersEngine:
         if kind == "user error":
             raise ModelUnusable(content)
         if kind == "error":
-            raise RuntimeError(f"model {self._model.name!r}: sampling failed:\n{content}")
+            said, trace = content
+            failed = RuntimeError(f"model {self._model.name!r}: sampling failed: {said}")
+            failed.add_note(trace)  # for the log
+            raise failed
         return kind, content
 
 
@@ -176,8 +179,9 @@ def _work(connection: Connection, model: Model, sampling: Sampling, device: str)
             connection.send(("done", None))
     except ModelUnusable as error:
         connection.send(("user error", str(error)))
-    except Exception:
-        connection.send(("error", traceback.format_exc()))
+    except Exception as error:
+        said = f"{type(error).__name__}: {(str(error).strip() or '(no more is said)').splitlines()[0]}"
+        connection.send(("error", (said, traceback.format_exc())))
 
 
 def _inbox(connection: Connection) -> "SimpleQueue[list[Request]]":

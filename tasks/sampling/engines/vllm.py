@@ -35,13 +35,12 @@ from tasks.sampling.engines import Completion, Failure, FinishReason, Load, Requ
 from tasks.sampling.engines.loading import why_not_loaded
 from tasks.sampling.engines.tokens import cut, decode, encode, end_ids
 from tasks.sampling.engines.vllm_memory import can_sleep, device_of, doze, weights_gb
-from tasks.sampling.engines.vllm_processes import forget, is_out_of_memory, new_log, prepare, tell_of_death, what_went_wrong
+from tasks.sampling.engines.vllm_processes import forget, is_out_of_memory, new_log, prepare, tell_of_death, what_to_do, what_went_wrong
 
 _AHEAD = 4  # times as many requests as run at once: the scheduler never runs dry
 _CPU_CACHE_BYTES = 2**30
 _CPU_BLOCK = 32  # tokens; the default of 128 is longer than many prompts, and only whole blocks are shared
 _LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM knows
-_HINT = "; lower gpu_memory, sampling.max_new_tokens, or raise tensor_parallel"
 
 
 class VllmEngine:
@@ -129,7 +128,7 @@ class VllmEngine:
                 self._may_sleep = False
                 self._log.unlink(missing_ok=True)
                 return self._load(rows)
-            hint = _HINT if is_out_of_memory(f"{reason} {error}") else ""
+            hint = what_to_do(f"{reason} {error}")
             said = reason or (_text(error) if Path(self._model.path).is_dir() else why_not_loaded(self._model, error))
             raise ModelUnusable(f"model {self._model.name!r}: {self._model.path} cannot be loaded by vLLM: {said}{hint}") from error
         config = self._engine.vllm_config
@@ -268,7 +267,7 @@ class VllmEngine:
         if not is_out_of_memory(reason):
             raise RuntimeError(f"model {self._model.name!r}: vLLM failed: {reason}") from error
         if self._rows == 1:
-            raise RuntimeError(f"model {self._model.name!r}: memory runs out for a single sample: {reason}{_HINT}") from error
+            raise RuntimeError(f"model {self._model.name!r}: memory runs out for a single sample: {reason}{what_to_do(reason)}") from error
         under_way, self._open = list(self._open.values()), {}
         engine, self._engine = self._engine, None
         _shut_down(engine)

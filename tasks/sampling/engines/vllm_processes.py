@@ -21,6 +21,16 @@ _SCRATCH = "manyminds-vllm-"  # how the name of the folder with the logs begins
 _OWNER = "MANYMINDS_VLLM_OWNER"  # process id of the process that holds the engine
 _numbers = count()
 _ERROR = re.compile(r"^(?:\S* )?((?:\w+\.)*\w*(?:Error|Exception|Interrupt)): (.+)$", re.MULTILINE)
+# The first that fits; of memory, vLLM takes the share gpu_memory, and what its weights leave of that is for the texts.
+_TO_DO = {
+    "No available memory for the cache": "raise gpu_memory or tensor_parallel, or take a quantization: weights leave no room for texts",
+    "less than desired GPU memory utilization": "lower gpu_memory, or end what else uses the GPU",
+    "larger than the number of available GPUs": "lower tensor_parallel or pipeline_parallel, or run where there are as many GPUs",
+    "Failed to infer device type|no NVIDIA|No CUDA GPUs": 'there is no GPU here; run it where there is one, or set engine = "transformers"',
+    "out of memory|OutOfMemoryError|can't allocate memory|bad_alloc": (
+        "lower gpu_memory or sampling.max_new_tokens, raise tensor_parallel, or end what else uses the GPU"
+    ),
+}
 _OUT_OF_MEMORY = re.compile(r"out of memory|OutOfMemoryError|can't allocate memory|bad_alloc", re.IGNORECASE)
 
 
@@ -74,6 +84,11 @@ def what_went_wrong(log: Path) -> str:
 def is_out_of_memory(error: str) -> bool:
     """Whether the text of an error says that memory ran out."""
     return _OUT_OF_MEMORY.search(error) is not None
+
+
+def what_to_do(error: str) -> str:
+    """What to change in the run file after such an error, to be put behind it; empty: not known."""
+    return next((f"; {words}" for said, words in _TO_DO.items() if re.search(said, error, re.IGNORECASE)), "")
 
 
 def tell_of_death(client: Any) -> None:
