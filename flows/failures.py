@@ -8,10 +8,13 @@ known here is a defect of ours, and its traceback is what we want to see.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from tasks.errors import ShardsFailed, UserError
 
+_LINES = 10  # of many that say the same
 _AGAIN = "run again to go on from here"
 
 
@@ -20,7 +23,9 @@ def told(error: Exception) -> tuple[str, int] | None:
     if isinstance(error, UserError):
         return str(error), 2
     if isinstance(error, ShardsFailed):
-        return f"some shards could not be sampled; run again to sample only these:\n{error}", 1
+        first, more = str(error).splitlines()[:_LINES], len(str(error).splitlines()) - _LINES
+        rest = [f"… and {more} more, for which the Prefect UI has the log"] if more > 0 else []
+        return "\n".join(["some shards could not be sampled; run again to sample only these:", *first, *rest]), 1
     if isinstance(error, PermissionError):
         return f"{error}; expected the right to read and write there", 2
     if isinstance(error, OSError):  # of the disk, of the network
@@ -52,3 +57,18 @@ def _of_prefect(error: Exception) -> tuple[str, int] | None:
         return f"{where} {says}; perhaps this machine is too busy to start it; {_AGAIN}", 1
     hint = "is PREFECT_API_URL right, and does the server run? Without that variable a run brings its own"
     return f"{where} {says}; {hint}; {_AGAIN}", 1
+
+
+@contextmanager
+def as_this_version_saves() -> Iterator[None]:
+    """Around what loads a saved router and its policies: whatever goes wrong there is a UserError that says what to do."""
+    try:
+        yield
+    except (UserError, ConnectionError, MemoryError, ImportError):
+        raise
+    except Exception as error:  # of JSON, safetensors and all kinds of routers
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UserError(
+            f"the lake's router cannot be loaded ({said}): another version saved it, or its files are damaged; "
+            "delete the folders routers and policies of the lake, and `manyminds run` makes them anew"
+        ) from error
