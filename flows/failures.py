@@ -64,9 +64,11 @@ def as_this_version_saves() -> Iterator[None]:
     """Around what loads a saved router and its policies: whatever goes wrong there is a UserError that says what to do."""
     try:
         yield
-    except (UserError, ConnectionError, MemoryError, ImportError):
-        raise
     except Exception as error:  # of JSON, safetensors and all kinds of routers
+        of_ours = isinstance(error, UserError) and "unknown kind" not in str(error)
+        may_pass = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+        if of_ours or may_pass or isinstance(error, MemoryError | ImportError):
+            raise
         said = f"{type(error).__name__}: {error}".splitlines()[0]
         raise UserError(
             f"the lake's router cannot be loaded ({said}): another version saved it, or its files are damaged; "

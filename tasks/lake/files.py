@@ -142,8 +142,12 @@ def read_table(
     here = where if where is not None else pl.lit(True)
     rows = use_files(lake, table, files, lambda rows: rows.filter(here).select(names).collect(engine="streaming"))
     if isinstance(rows, Broken):
-        said = f"cannot be read as table {table.name!r}; delete it and run again to make it anew"
-        raise UserError(f"{lake.location(rows.files[0] if rows.files else table.name)}: {said}: {rows.error}")
+        place = lake.location(rows.files[0] if rows.files else table.name)
+        said = rows.error.splitlines()[0].partition(", hint: ")[0]  # a hint of Polars, to programmers
+        raise UserError(
+            f"{place}: cannot be read as table {table.name!r} ({said}); another version wrote it, or it is damaged: "
+            "delete it and run again to make it anew"
+        )
     return rows.unique(table.key, keep="first", maintain_order=True).select(wanted)
 
 
