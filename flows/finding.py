@@ -50,11 +50,10 @@ def _nearest(lake: Lake, wanted: str, text: str) -> str:
     if queries.is_empty():
         return "; there are no queries yet: has `manyminds run` been started?"
     ids = [*queries["query_id"], *queries["source_id"]] if " " not in wanted else []
-    close = get_close_matches(wanted, dict.fromkeys(ids), n=_NEAREST, cutoff=0.75)
-    found = queries.filter(pl.col("query_id").is_in(close) | pl.col("source_id").is_in(close))
-    if found.is_empty():
-        found = _most_alike(queries, text)
-    named = [f"{row['query_id']} ({shortened(row['question'], 60)!r})" for row in found.head(_NEAREST).iter_rows(named=True)]
+    if close := get_close_matches(wanted, dict.fromkeys(ids), n=_NEAREST, cutoff=0.75):
+        return f"; the nearest: {', '.join(repr(shortened(one, 80)) for one in close)}"
+    alike = _most_alike(queries, text).head(_NEAREST)
+    named = [f"{query_id} ({shortened(question, 60)!r})" for query_id, question in alike.select("query_id", "question").iter_rows()]
     return f"; the nearest: {', '.join(named)}" if named else "; expected an id, or some text of the question"
 
 

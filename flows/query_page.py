@@ -10,14 +10,24 @@ from flows.terminal import RIGHT, WRONG, coloured, console, plain, print_grid, p
 
 _LISTED = 20  # queries that a text may mean
 _TEXTS = 10  # of the same answer
+_MODELS, _FOREMOST = 6, 4  # models whose confidences are all shown; how many there are shown of more
 
 
-def print_matches(matches: Sequence[dict[str, Any]]) -> None:
+def print_matches(matches: Sequence[dict[str, Any]], wanted: str) -> None:
     """Several queries to choose from."""
-    rows = [(one["query_id"], one["source_id"], f"{one['benchmark']}, {one['split']}", shortened(one["question"], 80)) for one in matches]
-    print_grid(f"{len(matches):,} queries; name one by its query_id", ["query_id", "source_id", "benchmark", "question"], rows[:_LISTED])
-    if len(rows) > _LISTED:
-        console.print(f"and {len(rows) - _LISTED:,} more; more of the text would tell them apart, and --json lists them all")
+    print_text(f"{len(matches):,} queries may be meant; name one by its query_id", style="italic")
+    for one in matches[:_LISTED]:
+        print_text(f"{one['query_id']}  {one['benchmark']}, {one['split']}, source id {one['source_id']}")
+        print_text(_around(one["question"], wanted, 2 * console.width - 20), indent=4)
+    if len(matches) > _LISTED:
+        print_text(f"and {len(matches) - _LISTED:,} more; more of the text would tell them apart, and --json lists them all")
+
+
+def _around(question: str, wanted: str, length: int) -> str:
+    """The question on one line; of a long one the part where `wanted` stands."""
+    line, found = " ".join(question.split()), " ".join(wanted.lower().split())
+    start = max(line.lower().find(found) - length // 4, 0) if len(line) > length else 0
+    return ("… " if start else "") + shortened(line[start:], length)
 
 
 def print_page(document: dict[str, Any]) -> None:
@@ -76,6 +86,7 @@ def _vote_cells(model: dict[str, Any]) -> tuple[str, str, str, str]:
     else:
         said = f"{mark} score {vote['success_rate']:.3g}"
     remarks = [
+        "" if has_answers else _mean(vote),
         "tied: the first one seen wins" if vote["tied"] else "below half" if vote["ambiguous"] else "",
         f"decided after {vote['k']} of {vote['wanted']}" if vote["stop"] == "decided" else "",
         f"incomplete: {vote['k']} of {vote['wanted']}" if vote["stop"] == "incomplete" else "",
@@ -90,9 +101,7 @@ def _print_routers(routers: Sequence[dict[str, Any]]) -> None:
     from tasks.report.systems import router_name
 
     console.print()
-    ranked = [
-        (router_name(one["router"]), [f"{_marked(score)} {score['confidence']:.2f}" for score in one["confidences"]]) for one in routers
-    ]
+    ranked = [(router_name(one["router"]), _confidences(one["confidences"])) for one in routers]
     print_grid(f"Confidences ({RIGHT} the model’s vote is right, {WRONG} wrong)", ["router", "confidence in each model"], ranked)
     rows = []
     for one in routers:
@@ -102,6 +111,13 @@ def _print_routers(routers: Sequence[dict[str, Any]]) -> None:
         named = [router_name(one["router"])] + [""] * len(policies)
         rows += [(name, model, ", ".join(names)) for name, (model, names) in zip(named, policies.items(), strict=False)]
     print_grid("Routes", ["router", "model", "policies that choose it"], rows)
+
+
+def _confidences(scores: Sequence[dict[str, Any]]) -> list[str]:
+    """The highest ones, all of them where they are few."""
+    shown = len(scores) if len(scores) <= _MODELS else _FOREMOST
+    more = [f"and {len(scores) - shown} more"] if shown < len(scores) else []
+    return [f"{score['confidence']:.2f} {_marked(score)}" for score in scores[:shown]] + more
 
 
 def _marked(row: dict[str, Any]) -> str:
@@ -127,7 +143,7 @@ def _print_samples(models: Sequence[dict[str, Any]]) -> None:
     console.print()
     print_text("Samples", style="italic")
     for model in models:
-        print_text(f"{model['title']}  {_vote_cells(model)[0]}{_mean(model['vote'])}", style="bold")
+        print_text(f"{model['title']}  {_vote_cells(model)[0]}  {_mean(model['vote'])}", style="bold")
         texts = {sample["sample"]: sample for sample in model["samples"]}
         for candidate in model["candidates"]:
             mine = [texts[number] for number in candidate["samples"] if number in texts]
@@ -172,9 +188,17 @@ def _answer(candidate: dict[str, Any]) -> str:
 
 def _mean(vote: dict[str, Any] | None) -> str:
     """What a sample of this model took, on the mean."""
-    shapes = {"completion_tokens": "{:,.0f} tokens", "latency_s": "{:.3g} s", "cost_usd": "${:.2g}"}
-    parts = [shape.format(vote[name]) for name, shape in shapes.items() if vote and vote[name] is not None]
-    return f"   ({', '.join(parts)} a sample)" if parts else ""
+    from tasks.report.figures import dollars, seconds
+
+    if vote is None:
+        return ""
+    tokens, cost = vote["completion_tokens"], vote["cost_usd"]
+    parts = [
+        None if tokens is None else f"{tokens:,.0f} tokens",
+        None if vote["latency_s"] is None else seconds(vote["latency_s"]),
+        None if cost is None else f"{dollars(cost)} per thousand",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _ranges(numbers: Sequence[int]) -> str:

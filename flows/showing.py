@@ -33,7 +33,7 @@ def print_query(url: str, wanted: str, as_json: bool = False) -> None:
     if as_json:
         print_json(document)
     elif document["query"] is None:
-        print_matches(document["matches"])
+        print_matches(document["matches"], wanted)
     else:
         print_page(document)
 

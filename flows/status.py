@@ -1,5 +1,6 @@
 """`manyminds status`: the lake at a glance."""
 
+import logging
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ def print_status(url: str, as_json: bool = False) -> None:
     """The tables, the samples that are wanted and lacking, the verdict. Raises UserError for a lake in which nothing is."""
     from flows.status_page import print_page
 
+    logging.getLogger("manyminds").addHandler(logging.NullHandler())  # what cannot be read is said in the document
     lake = open_lake(url)
     document = status_document(lake)
     if as_json:

@@ -62,8 +62,8 @@ _COUNTED = ("present", "wanted", "lacking")
 def _print_lacking(document: dict[str, Any]) -> None:
     """Shards that lack samples: a model that cannot be loaded, or of which nothing is there, is one line."""
     unusable = {one["model"]: one["unusable"] for one in document["samples"] if one["unusable"]}
-    for model, why in unusable.items():
-        print_text(f"• {model} cannot be loaded: {shortened(why, 300)}")
+    for why in unusable.values():
+        print_text(f"• {shortened(why, 300)}")
     rows: list[tuple[str, int, int, str]] = []
     for (model, _), shards in groupby(document["lacking"], lambda one: (one["model"], one["recipe"])):
         rows += _rows(list(shards), model in unusable)
@@ -82,7 +82,7 @@ def _rows(shards: Sequence[dict[str, Any]], is_unusable: bool) -> list[tuple[str
     wanted, lacking = (sum(one[name] for one in shards) for name in ("wanted", "lacking"))
     reasons = {one["why"] for one in shards}
     if is_unusable or (wanted == lacking and len(shards) > 1 and len(reasons) == 1):
-        buckets = f"{len(shards)} of {shards[0]['buckets']} buckets"
+        buckets = "all buckets" if len(shards) == shards[0]["buckets"] else f"{len(shards)} of {shards[0]['buckets']} buckets"
         why = "the model cannot be loaded" if is_unusable else shortened(next(iter(reasons)) or "", 200)
         return [(f"{shards[0]['model']} · {buckets}", lacking, wanted, why)]
     return [(one["shard"], one["lacking"], one["wanted"], shortened(one["why"] or "", 200)) for one in shards]
@@ -92,7 +92,7 @@ def _print_verdict(document: dict[str, Any], lake: Lake) -> None:
     from flows.verdict import print_systems
 
     verdict = document["verdict"]
-    print_systems(read_table(lake, METRICS), with_models=False)
+    print_systems(read_table(lake, METRICS), in_short=True)
     print_text(f"{verdict['answer']}. {verdict['headline']}", style="bold")
     if verdict["router"] is not None:
         print_text(f"The router to use is {verdict['router']} with {verdict['policy']}; `manyminds route` asks it.")
@@ -119,4 +119,4 @@ def _ago(moment: datetime | None) -> str:
     for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * length:
             return f"{seconds // length:.0f} {unit} ago"
-    return f"{seconds:.0f} seconds ago"
+    return f"{seconds:.0f} second{'s' * (round(seconds) != 1)} ago"

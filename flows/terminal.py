@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 
 from rich.columns import Columns
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -51,7 +50,9 @@ def coloured(text: str, style: str = "") -> Text:
 
 def print_text(text: str, indent: int = 0, style: str = "") -> None:
     """Untrusted text, wrapped at the width of the terminal."""
-    console.print(Padding(coloured(text, style), (0, 0, 0, indent), expand=False))
+    for line in coloured(text, style).wrap(console, max(console.width - indent, 20), overflow="fold"):
+        line.rstrip()
+        console.print(Text(" " * indent).append_text(line) if line else Text(), soft_wrap=True)
 
 
 def print_grid(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

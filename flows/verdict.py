@@ -22,16 +22,30 @@ def print_verdict(url: str) -> None:
         print_text(f"• {sentence}")
 
 
-def print_systems(metrics: pl.DataFrame, with_models: bool = True) -> None:
-    """Each router with the policy that it is judged by, the baselines and the single models, or only the best of these."""
+def print_systems(metrics: pl.DataFrame, in_short: bool = False) -> None:
+    """Each router with the policy that it is judged by, the baselines and the single models.
+
+    `in_short`: only the router to use, the baselines and the best single model.
+    """
+    from tasks.report.figures import Figures
     from tasks.report.systems import summary_table, system_name
     from tasks.report.words import verdict_sentences
 
+    default = Figures(metrics).default
     chosen = {system_name(None, verdict.router, verdict.policy) for verdict in verdict_sentences(metrics).routers}
+    chosen = {system_name(None, *default)} if in_short and default else chosen
     rows = [row for row in summary_table(metrics) if row["kind"] != "router" or row["system"] in chosen]
-    shown = [row for row in rows if with_models or row["kind"] != "model" or row["system"].endswith("(best single)")]
-    cells = [(row["system"], row["accuracy"], row["interval"], row["gain"], row["verdict"], row["latency"]) for row in shown]
-    print_grid("On test questions", ["system", "accuracy", "95 % interval", "gain", "verdict", "latency"], cells)
+    shown = [row for row in rows if not in_short or row["kind"] != "model" or row["system"].endswith("(best single)")]
+    names = {
+        "system": "system",
+        "accuracy": "accuracy",
+        "interval": "95 % interval",
+        "gain": "gain",
+        "verdict": "verdict",
+        "latency": "latency",
+    }
+    known = [name for name in names if any(row[name] != "–" for row in shown) or name != "latency"]
+    print_grid("On test questions", [names[name] for name in known], [[row[name] for name in known] for row in shown])
 
 
 def verdict_document(metrics: pl.DataFrame) -> dict[str, Any]:
