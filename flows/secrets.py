@@ -21,7 +21,10 @@ def load_secrets(run: RunFile) -> None:
     try:
         value = Secret.load(run.secrets).get()  # type: ignore[union-attr]
     except ValueError as error:
-        raise UserError(f"secrets = {run.secrets!r}: Prefect has no Secret block of that name") from error
+        raise UserError(
+            f"secrets = {run.secrets!r}: Prefect has no Secret block of that name; "
+            f'`prefect block create secret` makes one at the server, with the value {{"NAME": "value"}}'
+        ) from error
     if not isinstance(value, dict) or not all(isinstance(item, str) for pair in value.items() for item in pair):
         raise UserError(f'secrets = {run.secrets!r}: the block\'s value is no {{"NAME": "value"}}')
     # Half of one identity and half of another is none.

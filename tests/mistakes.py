@@ -5,6 +5,7 @@ place = Place(tmp_path)
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,10 +15,13 @@ from threading import Thread
 from typing import Any
 
 import polars as pl
+import pytest
 
+from flows.command_line import main
 from tasks.lake.files import Lake, write_table
 from tasks.lake.tables import METRICS, Table, empty
 
+SECRET = "hf_0123456789-very-secret"  # in the environment of every mistake, and in no message
 WORLD = Path(__file__).parents[1] / "tasks" / "world"
 OUTCOMES = "benchmark,split,question,model,score\n" + "".join(
     f"b,{split},question {number} of {split},{model},{number % 2 if model == 'a' else 1}\n"
@@ -100,6 +104,19 @@ bootstrap = 100
         lake.write("routers/knn/5f0c/manifest.json", manifest.encode())
         lake.write("policies/knn/5f0c.json", json.dumps({"models": ["a", "b"], "policies": policies or {}}).encode())
         return ["route", "--lake", lake.url, "--router", "knn", "--policy", "argmax", "What is 2 + 2?"]
+
+
+def told(arguments: list[str], capsys: pytest.CaptureFixture[str], code: int = 2) -> str:
+    """The one message of a command that fails, without what it was logging before."""
+    capsys.readouterr()
+    assert main(arguments) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert SECRET not in err
+    assert "Traceback" not in err
+    _, *messages = re.split("^manyminds: ", err, flags=re.MULTILINE)
+    assert len(messages) == 1
+    return messages[0].rstrip("\n")
 
 
 @contextmanager

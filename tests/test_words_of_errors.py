@@ -10,12 +10,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from mistakes import OUTCOMES, WORLD, Place
+from mistakes import OUTCOMES, SECRET, WORLD, Place, told
 
 from flows.command_line import main
 
 Mistake = tuple[Callable[[Place], list[str]], tuple[str, ...]]
-SECRET = "hf_0123456789-very-secret"  # in the environment of every mistake, and in no message
 
 
 @pytest.fixture
@@ -24,18 +23,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
         monkeypatch.setenv(name, SECRET)
     monkeypatch.chdir(tmp_path)
     return Place(tmp_path)
-
-
-def told(arguments: list[str], capsys: pytest.CaptureFixture[str], code: int = 2) -> str:
-    """The one message of a command that fails, without what it was logging before."""
-    capsys.readouterr()
-    assert main(arguments) == code
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert SECRET not in err
-    assert "Traceback" not in err
-    assert err.count("manyminds: ") == 1
-    return err.partition("manyminds: ")[2].rstrip("\n")
 
 
 # ── the command and the run file ─────────────────────────────────────────────────────────────────────────────────────
