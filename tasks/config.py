@@ -126,7 +126,7 @@ class Router(BaseModel):
 class Evaluation(Settings):
     """Policies to evaluate, and how figures get their intervals."""
 
-    policies: list[str] = ["argmax", "random", "prediction", "sorted-prediction"]
+    policies: list[str] = Field(["argmax", "random", "prediction", "sorted-prediction"], min_length=1)
     bootstrap: int = Field(2000, ge=100)  # resamples behind each interval
 
 
@@ -401,6 +401,8 @@ def _check(run: RunFile, file: str) -> None:
             if not name.strip():
                 raise UserError(f"{file}: an entry of {section} has an empty name")
     for policy in run.evaluation.policies:
+        if run.evaluation.policies.count(policy) > 1:
+            raise UserError(f"{file}: evaluation.policies: {policy!r} stands there twice; expected each once")
         if policy in LOOKING and run.outcomes and not run.models and not run.generations:
             raise UserError(f"{file}: evaluation.policies: {policy!r} looks at samples, which [[outcomes]] do not have; remove it")
     for router in run.routers:

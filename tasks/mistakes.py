@@ -21,7 +21,7 @@ _WORDS = {  # pydantic's kinds of mistake
     "greater_than": "more than {gt:g}",
     "less_than_equal": "at most {le:g}",
     "less_than": "less than {lt:g}",
-    "too_short": "at least {min_length}",
+    "too_short": "at least {min_length} of them",
     "string_too_short": "a text that is not empty",
     "finite_number": "a finite number",
     "string_type": "a text",

@@ -106,6 +106,14 @@ RUN_FILE: dict[str, Mistake] = {
         ("router 'kmeans-tfidf': unknown key 'clustrs'", "did you mean 'clusters'"),
     ),
     "an unknown policy": (lambda at: ["run", at.run_file(change=('"argmax"', '"argmx"'))], ("unknown policy 'argmx'", "'argmax'")),
+    "no policy": (
+        lambda at: ["run", at.run_file(change=('["argmax"]', "[]"))],
+        (r"key 'evaluation\.policies': expected at least 1 of them",),
+    ),
+    "a policy twice": (
+        lambda at: ["run", at.run_file(change=('["argmax"]', '["argmax", "argmax"]'))],
+        (r"evaluation\.policies: 'argmax' stands there twice",),
+    ),
     "an unknown prompt": (
         lambda at: ["plan", at.run_file(change=('"embedded"\n', '"embedded"\nprompt = "gsm8"\n'))],
         ("benchmark 'embedded': prompt 'gsm8'", "did you mean 'gsm8k'"),
