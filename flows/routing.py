@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from flows.failures import as_this_version_saves
 from flows.terminal import plain
 from tasks.config import LOOKING
 from tasks.errors import UserError, nearest
@@ -21,6 +22,7 @@ from tasks.lake.tables import METRICS
 class Guide:
     """A trained router and a fitted policy of a lake, ready for questions."""
 
+    @as_this_version_saves()
     def __init__(self, url: str, router: str | None, policy: str | None) -> None:
         """Load from the lake. Without names, take the pair that did best on validation queries."""
         from tasks.policies.rules import load_policy
