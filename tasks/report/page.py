@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -26,6 +27,10 @@ from tasks.report.studies import Section
 from tasks.report.studies import sections as study_sections
 from tasks.report.systems import BASELINE_LINES, router_name, shown_first, summary_table, system_name
 from tasks.report.words import verdict_sentences
+
+SCRIPTS = ("drawing.js", "sorting.js", "reading.js")
+_SENTENCE = re.compile(r"(?<=[\w)%”]\.)\s+(?=[A-Z“])|\n+")
+_HEADING = re.compile(r'<h([23]) id="([^"]+)">(.*?)</h')
 
 
 def render(
@@ -54,7 +59,6 @@ def render(
 
     figures = Figures(metrics)
     verdicts, systems = verdict_sentences(metrics), summary_table(metrics)
-    bundle, drawing = _bundle(), _DRAWING
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tasks.report", package_path=""),
         autoescape=True,
@@ -66,7 +70,7 @@ def render(
     studies = {section.study: _with_markup(section) for section in study_sections(metrics)}
     health = studies.pop("health", None)  # stands on top
     shown = shown_first(figures)
-    return environment.get_template("page.html.jinja").render(
+    body = environment.get_template("body.html.jinja").render(
         run_name=run_name,
         verdicts=verdicts,
         charts={name: _safe(chart) for name, chart in charts(figures, unit).items()},
@@ -100,16 +104,35 @@ def render(
         settings=settings,
         recipes=recipes,
         places=places,
-        bundle=Markup(bundle),
-        drawing=Markup(drawing),
-        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {_hash(bundle)} {_hash(drawing)}",
         percent=percent,
+        parted=parted,
+    )
+    scripts = [_bundle(), *(_script(name) for name in SCRIPTS)]
+    return environment.get_template("page.html.jinja").render(
+        run_name=run_name,
+        body=Markup(body),
+        headings=_headings(body),
+        scripts=[Markup(script) for script in scripts],
+        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {' '.join(map(_hash, scripts))}",
     )
 
 
 def _together(value: Any) -> Any:
     """Text in which a figure and its "%" stay on one line."""
     return value if type(value) is not str else re.sub(r"(?<=\d) %", "\u00a0%", value)
+
+
+def parted(text: str) -> tuple[str, str]:
+    """The first sentence, and the others: what is read at a glance, and what is read by whoever wants to know."""
+    first, *rest = _SENTENCE.split(text, maxsplit=1)
+    return first, "".join(rest)
+
+
+def _headings(body: str) -> list[dict[str, Any]]:
+    """What the list of contents shows. Headings are ours alone: in the text of others, there is no "<"."""
+    from markupsafe import Markup
+
+    return [{"level": int(level), "id": name, "title": Markup(title)} for level, name, title in _HEADING.findall(body)]
 
 
 def _with_markup(section: Section) -> dict[str, Any]:
@@ -123,28 +146,6 @@ def _safe(chart: Chart) -> dict[str, Any]:
     return {**vars(chart), "specification": Markup(chart.specification)}
 
 
-# `ast` makes Vega interpret its expressions, so that the page needs no right to make code out of text. A legend stands in two columns where
-# its names leave room for them, and names are cut only where they are wider than the page.
-_DRAWING = """
-function fit(part, width) {
-  const names = part.legend && part.scale && part.scale.domain;
-  if (Array.isArray(names)) {
-    const widest = Math.max(...names.map((name) => String(name).length)) * 7 + 60;
-    part.legend.columns = 2 * widest <= width ? 2 : 1;
-    part.legend.labelLimit = width / part.legend.columns - 30;
-  }
-  for (const key of Object.keys(part)) {
-    if (key !== "values" && part[key] && typeof part[key] === "object") fit(part[key], width);
-  }
-}
-for (const figure of document.querySelectorAll("figure[data-chart]")) {
-  const specification = JSON.parse(figure.querySelector("script").textContent);
-  fit(specification, figure.clientWidth - 50);
-  vegaEmbed(figure.querySelector(".drawing"), specification, {renderer: "svg", actions: false, ast: true});
-}
-"""
-
-
 @cache
 def _bundle() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script that may stand inside a script element."""
@@ -152,6 +153,12 @@ def _bundle() -> str:
 
     script: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub forgets the default
     return script.replace("\r\n", "\n").replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+@cache
+def _script(name: str) -> str:
+    """A script of ours, from beside this file."""
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
 def _hash(script: str) -> str:
