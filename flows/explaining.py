@@ -1,46 +1,147 @@
-"""`manyminds explain`: why a question goes to a model."""
+"""`manyminds explain`: why a question goes to a model.
 
-import numpy as np
-import polars as pl
+manyminds explain --lake lakes/demo "Write 8294 backwards."
+"""
 
+from collections.abc import Iterator
+from typing import Any
+
+from flows.explanation import explanation_document
 from flows.routing import Guide, asked
-from flows.terminal import print_grid
-from tasks.lake.files import read_table
-from tasks.lake.tables import METRICS
+from flows.terminal import RIGHT, WRONG, console, print_grid, print_json, print_text, shortened
+
+_UNITS = {"usd": "$", "seconds": "s", "tokens": "tokens"}
 
 
 def print_explanation(url: str, question: str, router: str | None, policy: str | None, as_json: bool = False) -> None:
-    """Confidence in each model, what it is expected to cost (where known), how it did on test queries, and the choice."""
-    guide = Guide(url, router, policy)
+    """The choice, what is expected of each model, the nearest training questions, and what would change the choice."""
     query = asked(question)
-    (model,), confidences = guide.choose(query)
-    (costs,) = guide.costs.expected(query)
-    metrics = read_table(guide.lake, METRICS)
-    single = metrics.filter(
-        (pl.col("split") == "test")
-        & (pl.col("metric") == "accuracy")
-        & pl.col("model").is_not_null()
-        & pl.col("router").is_null()
-        & pl.col("benchmark").is_null()
-        & pl.col("subject").is_null()
-    )
-    accuracy = dict(single.select("model", "value").iter_rows())
-    order = sorted(range(len(guide.models)), key=lambda place: -float(confidences[0][place]))
-    rows = [
-        (
-            guide.models[place],
-            float(confidences[0][place]),
-            *([] if np.isnan(costs).all() else [_cost(costs[place])]),
-            accuracy.get(guide.models[place]),
-            "chosen" if guide.models[place] == model else "",
+    found = explanation_document(Guide(url, router, policy), query)
+    if as_json:
+        print_json(found)
+        return
+    print_text(choice_in_words(found))
+    console.print()
+    _print_models(found)
+    _print_nearest(found)
+    print_text("What would change the choice", style="italic")
+    for sentence in changes_in_words(found):
+        print_text(f"• {sentence}")
+
+
+def choice_in_words(found: dict[str, Any]) -> str:
+    """One or two sentences: who is chosen, by what, and what it costs against the best single model."""
+    who = f"{found['router']} with {found['policy']}"
+    chosen, models = found["model"], {row["model"]: row for row in found["models"]}
+    if chosen is None:
+        return f"No model: {who} asks none where no confidence is above one half, as published."
+    said = f"{chosen}, by {who}: the confidence that it can answer is {models[chosen]['confidence']:.2f}."
+    best = found["best_single"]
+    if best is None or best not in models:
+        return said
+    if chosen == best:
+        return f"{said} It is the best single model, too."
+    parts = [
+        f"{mine} against {other}"
+        for mine, other in (
+            (_cost(models[chosen], found), _cost(models[best], found)),
+            (_latency(models[chosen]), _latency(models[best])),
         )
-        for place in order
+        if mine and other
     ]
-    known = [] if np.isnan(costs).all() else ["expected cost"]
-    columns = ["model", "confidence", *known, "accuracy on test queries", ""]
-    print_grid(f"{guide.router_name}, policy {guide.policy_name}", columns, rows)
+    return f"{said} The best single model, {best}, has {models[best]['confidence']:.2f}" + (f"; {' and '.join(parts)}." if parts else ".")
 
 
-def _cost(value: float) -> str:
-    """Three significant digits, in the unit of the run file's [cost], without an exponent."""
-    return "" if np.isnan(value) else np.format_float_positional(value, precision=3, fractional=False, trim="-")
+def changes_in_words(found: dict[str, Any]) -> Iterator[str]:
+    """What would change the choice, a sentence each."""
+    chosen, models = found["model"], {row["model"]: row for row in found["models"]}
+    if second := found["runner_up"]:
+        distance = models[chosen]["confidence"] - second["below"]
+        to = f"to {second['model']}" if second["model"] else "to no model"
+        said = f"{to[3:] or to} is next: the question goes {to} if the confidence in {chosen} is below {second['below']:.2f}"
+        yield f"{said}, {distance:.2f} less than it is." + _off(found, distance)
+    elif chosen is not None:
+        yield f"{chosen} is chosen whatever the confidence in it is."
+    from_where: dict[str, list[dict[str, Any]]] = {}
+    for row in found["models"]:
+        if row["model"] != chosen and row["chosen_from"] is not None:
+            from_where.setdefault(f"{row['chosen_from']:.2f}", []).append(row)
+    for bound, rows in from_where.items():
+        named = _listed([row["model"] for row in rows])
+        have = ", ".join(f"{row['confidence']:.2f}" for row in rows)
+        yield f"{named} would be chosen from a confidence of {bound} on; now {have}."
+    never = [row["model"] for row in found["models"] if row["model"] != chosen and row["chosen_from"] is None]
+    if never:
+        yield f"No confidence, not even 1, would bring the question to {_listed(never)}."
+    if weights := found["weights"]:
+        steps = [f"{turn['model']} from a weight of {turn['weight']:.3g}" for turn in weights[1:]]
+        unit = _UNITS[found["cost_unit"]]
+        if steps:
+            yield f"If cost counted (confidence - weight x {unit}): {weights[0]['model']} where it weighs nothing, {', '.join(steps)}."
+    others: dict[str | None, list[str]] = {}
+    for other in found["policies"]:
+        others.setdefault(other["model"], []).append(other["policy"])
+    same = others.pop(chosen, [])
+    for model, policies in others.items():
+        yield f"With {_listed(policies)}, the question would go to {model or 'no model'}."
+    if same:
+        yield f"The same choice is made by {_listed(same)}."
+
+
+def _off(found: dict[str, Any], distance: float) -> str:
+    error = found["calibration_error"]
+    if error is None:
+        return ""
+    near = "less" if distance < error else "more"
+    return f" That is {near} than the router's confidences are off on average ({error:.2f})."
+
+
+def _print_models(found: dict[str, Any]) -> None:
+    columns = {
+        "model": [row["model"] for row in found["models"]],
+        "confidence": [f"{row['confidence']:.2f}" for row in found["models"]],
+        "expected cost": [_cost(row, found) for row in found["models"]],
+        "expected latency": [_latency(row) for row in found["models"]],
+        "right on test": ["" if row["accuracy"] is None else f"{row['accuracy']:.1%}" for row in found["models"]],
+        "": ["chosen" if row["model"] == found["model"] else "" for row in found["models"]],
+    }
+    known = {name: cells for name, cells in columns.items() if any(cells)}
+    print_grid("What is expected of each model", list(known), zip(*known.values(), strict=True))
+
+
+def _print_nearest(found: dict[str, Any]) -> None:
+    """What each model was worth on the nearest training questions: ✓, ✗, or the share of a success."""
+    names, rows = [row["model"] for row in found["models"]], found["nearest"]["queries"]
+    cells = [
+        [f"{row['similarity']:.2f}", shortened(row["question"], 60), *(_label(row["labels"].get(name)) for name in names)] for row in rows
+    ]
+    print_grid(f"Nearest training questions ({found['nearest']['by']})", ["like", "question", *names], cells)
+
+
+def _label(value: float | None) -> str:
+    if value is None:
+        return ""
+    return RIGHT if value == 1 else WRONG if value == 0 else f"{value:.2f}"
+
+
+def _cost(row: dict[str, Any], found: dict[str, Any]) -> str:
+    cost, unit = row["expected_cost"], found["cost_unit"]
+    if cost is None or unit is None:
+        return ""
+    return f"${_digits(cost)}" if unit == "usd" else f"{_digits(cost)} {_UNITS[unit]}"
+
+
+def _latency(row: dict[str, Any]) -> str:
+    seconds = row["expected_latency_s"]
+    if seconds is None:
+        return ""
+    return f"{_digits(seconds)} s" if seconds >= 1 else f"{_digits(1000 * seconds)} ms"
+
+
+def _digits(value: float) -> str:
+    """Three significant digits, without an exponent."""
+    return f"{float(f'{value:.3g}'):.12f}".rstrip("0").rstrip(".") or "0"
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,11 +1,11 @@
-"""Commands that ask a trained router: route and explain.
+"""`manyminds route`: which model to ask.
 
 manyminds route --lake lakes/demo "Write 8294 backwards."     →  scribe
 """
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -18,16 +18,22 @@ from tasks.lake.files import Lake, folder_name, open_lake, read_table
 from tasks.lake.interfaces import Offers
 from tasks.lake.tables import METRICS
 
+if TYPE_CHECKING:
+    from tasks.routers import Router
+
 
 class Guide:
     """A trained router and a fitted policy of a lake, ready for questions."""
 
     @as_this_version_saves()
-    def __init__(self, url: str, router: str | None, policy: str | None) -> None:
-        """Load from the lake. Without names, take the pair that did best on validation queries."""
+    def __init__(self, url: str, router: str | None, policy: str | None, many: bool = False) -> None:
+        """Load from the lake. Without names, take the pair that did best on validation queries.
+
+        `many`: questions come by the thousand. Otherwise the router is loaded so that it answers one as soon as it can.
+        """
+        from tasks.asking.light import SavedFiles, load_light
         from tasks.policies.rules import load_policy
         from tasks.routers.costs import Costs
-        from tasks.routers.looking import model_looked_at
         from tasks.routers.saved import load_saved
 
         self.lake = open_lake(url)
@@ -45,24 +51,45 @@ class Guide:
             raise UserError(f"lake {url}: router {router!r} has no policy {policy!r}{nearest(policy, state['policies'])}")
         self.router_name, self.policy_name = router, policy
         self.models: list[str] = state["models"]
-        self.router = load_saved(self.lake, manifests[:1])
-        self.looks_at = model_looked_at(self.router)
-        self.policy = load_policy(policy, state["policies"][policy])
+        self.files = SavedFiles(self.lake, manifests[0])
+        light = None if many else load_light(self.lake, manifests[0])
+        self.router = light or load_saved(self.lake, manifests[:1])
+        self.looks_at = _looks_at(self.files.kind, self.router)
+        self.policies = {name: load_policy(name, fitted) for name, fitted in state["policies"].items()}
+        self.policy = self.policies[policy]
         expected = self.lake.files("costs", ".json")
         if not expected:
             raise UserError(f"lake {url}: it is of an earlier version; expected one that `manyminds run` of this version has gone through")
-        self.costs = Costs.load(json.loads(self.lake.read(expected[0])))
+        costs = json.loads(self.lake.read(expected[0]))
+        self.cost_unit, self.costs = str(costs["unit"]), Costs.load(costs)
 
     def choose(self, queries: pl.DataFrame) -> tuple[list[str | None], Any]:
         """The model for each query (None where a policy as published gives no answer), and all confidences."""
+        offers = self.offers(queries)
+        choice = self.policy.choose(offers, queries["query_id"].to_list())
+        return [self.named(index) for index in choice], offers.confidences
+
+    def named(self, choice: int) -> str | None:
+        """The model of a policy's choice; None where it asks none."""
+        return self.models[choice] if choice >= 0 else None
+
+    def offers(self, queries: pl.DataFrame) -> Offers:
+        """What the policy sees of the queries: confidences, and expected costs where any is known."""
         if self.looks_at is not None:  # nothing is sampled here
             missing = f"looking was not possible: no samples of {self.looks_at!r}; chosen by the text alone"
             print(plain(missing), file=sys.stderr)
         confidences = self.router.confidences(queries)
         costs = self.costs.expected(queries)
-        offers = Offers(confidences, None if np.isnan(costs).all() else costs)
-        choice = self.policy.choose(offers, queries["query_id"].to_list())
-        return [self.models[index] if index >= 0 else None for index in choice], confidences
+        return Offers(confidences, None if np.isnan(costs).all() else costs)
+
+
+def _looks_at(kind: str, router: "Router") -> str | None:
+    """The model at whose samples the router looks, if it is of a kind that does."""
+    if kind != "looking":
+        return None
+    from tasks.routers.looking import model_looked_at
+
+    return model_looked_at(router)
 
 
 def _default(lake: Lake, router: str | None, policy: str | None) -> tuple[str, str]:
@@ -115,16 +142,16 @@ def asked_in(file: str) -> pl.DataFrame:
 
 def print_routes(url: str, question: str | None, file: str | None, router: str | None, policy: str | None) -> None:
     """The chosen model; for a file, one JSON line per query, in the file's order."""
-    guide = Guide(url, router, policy)
     if file is None:
         assert question is not None, "the command line has checked that one of the two is given"
-        (model,), confidences = guide.choose(asked(question))
+        query, guide = asked(question), Guide(url, router, policy)
+        (model,), confidences = guide.choose(query)
         print(plain(model) if model is not None else "no answer")
         named = f"{guide.router_name}, {guide.policy_name}"
         confidence = f"confidence {confidences[0][guide.models.index(model)]:.2f}" if model is not None else "no model above one half"
         print(plain(f"({named}: {confidence})"), file=sys.stderr)
         return
-    queries = asked_in(file)
+    queries, guide = asked_in(file), Guide(url, router, policy, many=True)
     models, confidences = guide.choose(queries)
     for row, model in enumerate(models):
         line = {"query_id": queries["query_id"][row], "question": queries["question"][row], "model": model}
