@@ -13,6 +13,7 @@ from tasks.report.systems import foremost, leading, left_out, system_name
 
 PLACES = 24  # rows of the heat map; of more subjects those with most questions
 OTHERS = "other models"
+SLANTED = 6  # models whose names stand slanted above their columns
 WHOLE = 90  # per cent of a subject's questions that are nearly all
 _WIDE = 0.08  # share of a bar from which its figure fits inside on a phone
 
@@ -28,7 +29,12 @@ def heat_map(figures: Figures, router: str, policy: str) -> Chart | None:
     places = sorted({(-cell["questions"], str(cell["place"])) for cell in cells})
     rows = sorted(place for _, place in places[:PLACES])
     drawn = [cell for cell in cells if cell["place"] in rows]
-    x = alt.X("model:N", sort=models, title=None, axis=alt.Axis(orient="top", labelAngle=-40, labelLimit=96, ticks=False, domain=False))
+    columns = [_short(model, models) for model in models]
+    drawn = [cell | {"column": _short(str(cell["model"]), models)} for cell in drawn]
+    angle = -40 if len(models) <= SLANTED else -90  # many slanted names run out of a phone's page
+    x = alt.X(
+        "column:N", sort=columns, title=None, axis=alt.Axis(orient="top", labelAngle=angle, labelLimit=140, ticks=False, domain=False)
+    )
     y = alt.Y("place:N", sort=rows, title=None, axis=alt.Axis(labelLimit=118, ticks=False, domain=False))
     tooltip = [
         alt.Tooltip("place:N", title="subject"),
@@ -157,16 +163,20 @@ def _heat_text(figures: Figures, cells: list[dict[str, Any]], router: str, polic
         if asked
         else ""
     )
-    whole, missed = [], []
+    whole: list[tuple[str, str]] = []
+    missed = []
     for place, of_place in by_place.items():
         most = max(of_place, key=lambda cell: (cell["share"], str(cell["model"])))
         best = next((cell for cell in of_place if cell["is_best"]), None)
         if most["share"] >= WHOLE:
-            whole.append(f"{place} to {most['model']}")
+            whole.append((place, str(most["model"])))
         if best and not most["is_best"] and most["accuracy"] is not None:
             missed.append((best["accuracy"] - most["accuracy"], place, most, best))
-    if whole:
-        text += f"Nearly whole subjects go to one model: {listed(whole[:3] + [f'{len(whole) - 3} more'] * (len(whole) > 3))}. "
+    if len(whole) == len(by_place) > 1 and len({model for _, model in whole}) == 1:
+        text += f"Nearly all of every subject goes to {whole[0][1]}. "
+    elif whole:
+        told = [f"{place} to {model}" for place, model in whole[:3]] + [f"{len(whole) - 3} more"] * (len(whole) > 3)
+        text += f"Nearly whole subjects go to one model: {listed(told)}. "
     if missed:
         _, place, most, best = max(missed, key=lambda found: found[:2])
         text += (
@@ -179,13 +189,21 @@ def _heat_text(figures: Figures, cells: list[dict[str, Any]], router: str, polic
 
 
 def _shares_text(figures: Figures, data: list[dict[str, Any]], names: list[str]) -> str:
-    told = []
+    told: dict[str, list[str]] = {}  # what is said → of whom
     for name in names:
-        of_system = sorted((bar for bar in data if bar["system"] == name), key=lambda bar: (-bar["share"], str(bar["model"])))
-        if of_system:
-            parts = [f"{bar['model']} {bar['share']:.0f} %" for bar in of_system[:3]]
-            told.append(f"{name}: {listed(parts)}")
-    return f"{'; '.join(told)}.{left_out(figures, DRAWN)}"
+        named = (bar for bar in data if bar["system"] == name and bar["model"] != OTHERS)
+        of_system = sorted(named, key=lambda bar: (-bar["share"], str(bar["model"])))
+        parts = [f"{bar['model']} {bar['share']:.0f} %" for bar in of_system[:3]]
+        if parts:
+            told.setdefault(listed(parts), []).append(name)
+    text = "; ".join(f"{listed(alike)}: {parts}" for parts, alike in told.items())
+    return f"{text}.{left_out(figures, DRAWN)}"
+
+
+def _short(model: str, models: list[str]) -> str:
+    """A model's name without its owner, "Meta-Llama-3-8B" of "meta-llama/Meta-Llama-3-8B", where no other is called so."""
+    name = model.rpartition("/")[2]
+    return name if name and sum(other.rpartition("/")[2] == name or other == name for other in models) == 1 else model
 
 
 def _per_cent(share: float | None) -> float | None:
