@@ -3,7 +3,11 @@
 (() => {
   const contents = document.getElementById("contents");
   const wide = matchMedia("(min-width: 75rem)");
-  const unfold = () => { contents.open = wide.matches; };
+  const unfold = () => {
+    if (matchMedia("print").matches) return;
+    contents.open = wide.matches;
+    contents.querySelector("summary").tabIndex = wide.matches ? -1 : 0; // nothing to fold where there is room
+  };
   wide.addEventListener("change", unfold);
   unfold();
   contents.addEventListener("click", (event) => {

@@ -31,8 +31,10 @@
     headings.forEach((heading, at) => {
       const button = document.createElement("button");
       button.type = "button";
-      button.append(...heading.childNodes);
-      heading.append(button);
+      const put = () => { button.append(...heading.childNodes); heading.append(button); };
+      put();
+      addEventListener("beforeprint", () => button.replaceWith(...button.childNodes)); // headings with buttons stand on the first sheet only
+      addEventListener("afterprint", put);
       button.addEventListener("click", () => {
         const {numeric, values} = column(rows, at);
         const turns = [numeric ? "descending" : "ascending", numeric ? "ascending" : "descending", null]; // who sorts figures wants the best
