@@ -1,4 +1,4 @@
-"""The verdict as Markdown, for the Prefect UI: the sentences, two pictures, the table of systems.
+"""The verdict as Markdown, for the Prefect UI: the sentences, a few of the report's charts, the table of systems.
 
 Pictures are in it as data, SVG that Prefect's UI shows and in which nothing can act; their lines and texts are of a grey that can be
 read on white and on black. Names are untrusted and escaped.
@@ -17,9 +17,9 @@ from tasks.report.figures import Figures
 from tasks.report.systems import summary_table
 from tasks.report.words import verdict_sentences
 
-PICTURES = ("accuracy", "frontier")
-WIDTH = 640  # pixels, as wide as Prefect's UI shows text
-GREY = "#7b828c"  # contrast 3.9 with white, 5.4 with black
+PICTURES = ("accuracy", "frontier", "latency", "heat")
+WIDTH = 560  # pixels, as wide as Prefect's UI shows text beside its details
+GREY = "#747a84"  # contrast 4.3 with white, 4.1 with the UI's dark ground
 _LARGEST_PICTURE = 200_000  # characters; the server keeps every version of an artifact
 
 HEADINGS = {
@@ -34,15 +34,15 @@ HEADINGS = {
 
 
 def markdown(run_name: str, metrics: pl.DataFrame, notes: Sequence[str], charts: Sequence[Chart] = ()) -> str:
-    """Headline, pictures of `charts`, looks, alarms, a sentence for each router, systems (routers with their leading policies), notes."""
+    """Headline, alarms, pictures of `charts`, a sentence for each router, systems (routers with their leading policies), looks, notes."""
     verdicts = verdict_sentences(metrics)
     lines = [f"# {escape_markdown(run_name)}: is routing worth it?", "", f"**{verdicts.answer}.** {escape_markdown(verdicts.headline)}", ""]
-    lines += [f"> ⚠ {escape_markdown(alarm)}\n" for alarm in verdicts.alarms]
+    lines += ["## Before believing it", "", *(f"- ⚠ {escape_markdown(alarm)}" for alarm in verdicts.alarms), ""] if verdicts.alarms else []
     lines += [picture(chart) for chart in charts]
-    lines += [f"- {escape_markdown(verdict.sentence)}" for verdict in verdicts.routers]
+    lines += ["## Each router", "", *(f"- {escape_markdown(verdict.sentence)}" for verdict in verdicts.routers)]
     lines += ["", escape_markdown(verdicts.censored)] if verdicts.censored else []
     lines += ["", verdicts.looks] if verdicts.looks else []
-    lines += ["", "| " + " | ".join(HEADINGS.values()) + " |", "|" + "---|" * len(HEADINGS)]
+    lines += ["", "## Systems on test questions", "", "| " + " | ".join(HEADINGS.values()) + " |", "|" + "---|" * len(HEADINGS)]
     lines += [
         "| " + " | ".join(escape_markdown(row[key]) for key in HEADINGS) + " |" for row in summary_table(metrics) if row["rank"] == "main"
     ]

@@ -103,16 +103,19 @@ def show_queries(run: RunFile, paths: Sequence[str]) -> None:
     )
     rows = counts.sort("benchmark").to_dicts()
     total = sum(row[split] for row in rows for split in ("train", "validation", "test"))
-    _table("queries", rows, f"Questions of {escape_markdown(run.name)}: {total:,}, {_where(Lake(run.lake), paths)}.")
+    _table("queries", rows, f"{total:,} questions of {escape_markdown(run.name)}: {_where(Lake(run.lake), paths)}.")
 
 
 @harmless
-def show_shards(model: str, shards: Sequence[Mapping[str, object]]) -> None:
+def show_shards(model: str, shards: Sequence[dict[str, object]]) -> None:
     """What became of a model's shards in a flow run (rows with `state`, `shard`, and what was drawn), those that failed first."""
-    rows = sorted(shards, key=lambda row: row["state"] != "failed")
+    rows = [
+        row | {"seconds": f"{row['seconds']:.1f}"} if "seconds" in row else row
+        for row in sorted(shards, key=lambda row: row["state"] != "failed")
+    ]
     failed = sum(row["state"] == "failed" for row in rows)
-    said = f"{failed} failed" if failed else "all done"
-    _table(key_of("shards-of", model), rows, f"Shards of {escape_markdown(model)} in this run: {len(rows)}, {said}.")
+    said = f"{failed} of {len(rows)} shards failed" if failed else f"{len(rows)} shards are done" if len(rows) > 1 else "the shard is done"
+    _table(key_of("shards-of", model), rows, f"{escape_markdown(model)}: {said}.")
 
 
 @harmless
@@ -124,15 +127,15 @@ def show_votes(run: RunFile, paths: Sequence[str]) -> None:
         VOTES,
         paths,
         lambda rows: rows.group_by("model", "recipe").agg(
+            pl.col("correct").mean().alias("right"),
+            pl.col("agreement").mean().alias("agreement"),
+            (1 - pl.col("valid").filter(sampled).sum() / pl.col("k").sum()).alias("unreadable"),
+            pl.col("ambiguous").filter(sampled).mean().alias("ambiguous"),
+            (pl.col("stop") == "decided").filter(sampled).mean().alias("decided early"),
+            pl.col("success_rate").mean().alias("right samples"),
+            pl.col("latency_s").mean().alias("latency"),
             pl.len().alias("votes"),
             pl.col("k").sum().alias("samples"),
-            pl.col("correct").mean().alias("right"),
-            pl.col("success_rate").mean().alias("right samples"),
-            pl.col("agreement").mean().alias("agreement"),
-            pl.col("ambiguous").filter(sampled).mean().alias("ambiguous"),
-            (1 - pl.col("valid").filter(sampled).sum() / pl.col("k").sum()).alias("unreadable"),
-            (pl.col("stop") == "decided").filter(sampled).mean().alias("decided early"),
-            pl.col("latency_s").mean().alias("latency"),
         ),
     ).sort(pl.col("right"), "model", "recipe", descending=[True, False, False])
     shares = ("right", "right samples", "agreement", "ambiguous", "unreadable", "decided early")
@@ -143,7 +146,7 @@ def show_votes(run: RunFile, paths: Sequence[str]) -> None:
     if len({row["model"] for row in rows}) == len(rows):
         rows = [{name: value for name, value in row.items() if name != "recipe"} for row in rows]
     total = sum(row["votes"] for row in rows)
-    _table("votes", rows, f"Votes of {escape_markdown(run.name)}: {total:,}, {_where(Lake(run.lake), paths)}.")
+    _table("votes", rows, f"{total:,} votes of {escape_markdown(run.name)}: {_where(Lake(run.lake), paths)}.")
 
 
 @harmless
@@ -160,7 +163,7 @@ def show_embeddings(run: RunFile, written: Mapping[tuple[str, int], Written]) ->
         for (encoder, length), made in written.items()
     ]
     paths = [path for made in written.values() for path in made["embeddings"]]
-    _table("embeddings", rows, f"What encoders made of the questions of {escape_markdown(run.name)}: {_where(lake, paths)}.")
+    _table("embeddings", rows, f"What encoders made of {escape_markdown(run.name)}: {_where(lake, paths)}.")
 
 
 @harmless
@@ -170,15 +173,14 @@ def show_routers(run: RunFile, routers: Sequence[Router], written: Sequence[Writ
         {
             "router": router.name,
             "kind": router.of_kind,
-            "training": seconds(made.get("seconds")),
+            "training took": seconds(made.get("seconds")),
             "ms per question": f"{1000 * made['seconds_per_query']:.2f}",
-            "scores": _where(Lake(run.lake), made["scores"]),
             "notes": " ".join(made["notes"]) or None,
         }
         for router, made in zip(routers, written, strict=True)
     ]
     paths = [path for made in written for path in made["routers"]]
-    _table("routers", rows, f"Routers of {escape_markdown(run.name)}, baselines first: {_where(Lake(run.lake), paths)}.")
+    _table("routers", rows, f"{len(rows)} routers of {escape_markdown(run.name)}, baselines first: {_where(Lake(run.lake), paths)}.")
 
 
 @harmless
@@ -195,10 +197,10 @@ def show_routes(run: RunFile, routes: Sequence[str], queries: Sequence[str]) -> 
     asked = counts.group_by("model").agg(pl.col("len").sum()).sort("len", "model", descending=[True, False])["model"].to_list()
     rows = []
     for (router, policy), mine in sorted(counts.partition_by("router", "policy", as_dict=True).items()):
-        shares = {model: percent(count / mine["len"].sum()) for model, count in mine.select("model", "len").iter_rows()}
+        shares = {model: percent(count / mine["len"].sum(), 0) for model, count in mine.select("model", "len").iter_rows()}
         rows.append({"router": router, "policy": policy} | {model: shares.get(model, "–") for model in asked[:MOST_MODELS]})
-    rows.sort(key=lambda row: row["policy"] != "argmax")
-    said = f"To which model the {test.height:,} test questions of {escape_markdown(run.name)} go: {_where(lake, routes)}."
+    rows.sort(key=lambda row: (row["policy"] != "argmax", row["policy"].endswith("-as-published")))
+    said = f"Where {test.height:,} test questions of {escape_markdown(run.name)} go: {_where(lake, routes)}."
     _table("routes", rows, said + (f" The {MOST_MODELS} models that are asked most." if len(asked) > MOST_MODELS else ""))
 
 
@@ -211,31 +213,31 @@ def show_metrics(run: RunFile, paths: Sequence[str]) -> None:
     lake = Lake(run.lake)
     systems = summary_table(read_table(lake, METRICS, paths))
     rows = [{title: row[name] for name, title in HEADINGS.items()} for row in systems if row["rank"] == "main"]
-    _table("metrics", rows, f"Accuracy on the test questions of {escape_markdown(run.name)}: {_where(lake, paths)}.")
+    _table("metrics", rows, f"{len(rows)} systems on test questions of {escape_markdown(run.name)}: {_where(lake, paths)}.")
 
 
 @harmless
 def show_studies(run: RunFile, paths: Sequence[str]) -> None:
-    """What each study found, in a sentence or two."""
+    """The question of each study, and its answer in short; the report has all of it."""
     from tasks.report.studies import sections
 
     lake = Lake(run.lake)
-    metrics = read_table(lake, METRICS, paths)
-    figures = dict(metrics.group_by("study").len().iter_rows())
     rows = [
-        {"study": section.study, "question": section.title, "found": section.text.split("\n")[0], "figures": figures[section.study]}
-        for section in sections(metrics)
+        {"study": section.study, "question": section.title, "in short": section.text.split(". ")[0].rstrip(".")}
+        for section in sections(read_table(lake, METRICS, paths))
     ]
-    _table("studies", rows, f"What the studies of {escape_markdown(run.name)} found: {_where(lake, paths)}.")
+    _table("studies", rows, f"{len(rows)} studies of {escape_markdown(run.name)}: {_where(lake, paths)}.")
 
 
 @harmless
 def show_verdict(run: RunFile, metrics: pl.DataFrame, notes: Sequence[str]) -> None:
     """Is routing worth it, with the report's first pictures."""
     from tasks.report.markdown import markdown, pictured
+    from tasks.report.words import verdict_sentences
 
     text = markdown(run.name, metrics, notes, pictured(metrics, run.cost.unit))
-    create_markdown_artifact(text, key="verdict", description=f"Is routing worth it for {escape_markdown(run.name)}?")
+    answer = verdict_sentences(metrics).answer
+    create_markdown_artifact(text, key="verdict", description=f"Worth it for {escape_markdown(run.name)}? {answer}.")
 
 
 @harmless
@@ -248,7 +250,7 @@ def show_report(run: RunFile) -> None:
         create_link_artifact(address, f"Report of {name}", key="report", description=described)
     else:
         text = f"Open this file in a browser, on the machine that has it:\n\n```\n{place}\n```\n"
-        create_markdown_artifact(text, key="report", description=f"Report of {name}.")
+        create_markdown_artifact(text, key="report", description=f"Where the report of {name} is.")
 
 
 @harmless
@@ -265,7 +267,7 @@ def show_tables(run: RunFile, tables: Mapping[str, Sequence[str]]) -> None:
             lines.append(f"| {name} | {count} | {len(paths):,} | {f'[{place}]({address})' if address else place} |")
     example = f'import polars as pl\n\npl.read_parquet("{lake.location(VOTES.name)}/**/*.parquet")'
     text = "\n".join([*lines, "", "```python", example, "```", ""])
-    create_markdown_artifact(text, key="tables", description=f"Tables of {escape_markdown(run.name)}: Parquet, for whatever reads it.")
+    create_markdown_artifact(text, key="tables", description=f"Where the tables of {escape_markdown(run.name)} are: Parquet.")
 
 
 def web_address(lake: Lake, path: str) -> str | None:

@@ -77,7 +77,7 @@ def sample_shard(run: RunFile, shard: Shard, queries: Sequence[str], sampler: "S
     def progress(now: Progress) -> None:
         nonlocal said, last
         if sampling:
-            sampling.report(shard, now)
+            sampling.report(shard, now, sampler.tokens_per_second)
         said, last = said or time.monotonic(), now  # the first samples tell nothing about the rate: the model was loaded before them
         if now.done == now.wanted or time.monotonic() - said > 5:
             said = time.monotonic()

@@ -7,7 +7,6 @@ A thread tells it, so that sampling never waits for the server. What the server 
 
 import logging
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -39,21 +38,20 @@ class Sampling:
     lacking: Sequence[int] | None = None
     _wanted: dict[Shard, int] = field(default_factory=dict)  # when the shard began; a second try wants less
     _left: dict[Shard, int] = field(default_factory=dict)
-    _tokens: dict[Shard, int] = field(default_factory=dict)
-    _first: tuple[float, int, int] | None = None  # time, samples, tokens: before them the model was loaded
+    _drawn: dict[Shard, Progress] = field(default_factory=dict)  # in the latest try
+    _rate: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         if self.lacking is not None:
             self._left = dict(zip(self.shards, self.lacking, strict=True))
 
-    def report(self, shard: Shard, now: Progress) -> None:
-        """What a shard says of itself."""
+    def report(self, shard: Shard, now: Progress, tokens_per_second: float) -> None:
+        """What a shard says of itself, and the engine's rate for all shards, without the loading of the model."""
         with self._lock:
             self._wanted.setdefault(shard, now.wanted)
             self._left[shard] = now.wanted - now.done
-            self._tokens[shard] = max(now.tokens, self._tokens.get(shard, 0))
-            self._first = self._first or (time.monotonic(), self.done, sum(self._tokens.values()))
+            self._drawn[shard], self._rate = now, tokens_per_second
 
     def finish(self, shard: Shard) -> None:
         """The shard lacks nothing any more."""
@@ -71,18 +69,19 @@ class Sampling:
         """Samples of these that are no longer lacking."""
         return self.wanted - sum(self._left.values())
 
-    def now(self) -> tuple[float, str]:
+    def now(self, has_ended: bool = False) -> tuple[float, str]:
         """Per cent, and the line that tells more. Where nothing was planned, shards that have not begun count as those that have."""
         with self._lock:
             known = len(self._left) / max(len(self.shards), 1)
             percent = 100 * known * self.done / self.wanted if self.wanted else 100 * known
             said = [f"{self.done:,} of {'' if known == 1 else 'at least '}{self.wanted:,} samples"]
-            began, done, tokens = self._first or (time.monotonic(), 0, 0)
-            seconds, drawn = time.monotonic() - began, self.done - done
-            if seconds > 0 and drawn > 0:
-                said.append(f"{(sum(self._tokens.values()) - tokens) / seconds:,.0f} tokens/s")
-                if left := self.wanted - self.done:
-                    said.append(f"{duration(left * seconds / drawn)} left")
+            drawn, tokens = (sum(getattr(one, name) for one in self._drawn.values()) for name in ("done", "tokens"))
+            left = sum(self._left.values())
+            if has_ended and left:
+                said.append("ended before all were drawn")
+            if self._rate and tokens:
+                said.append(f"{self._rate:,.0f} tokens/s")
+                said += [f"{duration(left * tokens / drawn / self._rate)} left"] if left and not has_ended else []
             return percent, " · ".join(said)
 
 
@@ -99,12 +98,12 @@ def shown_progress(model: str, shards: Sequence[Shard], lacking: Sequence[int] |
 
     def tell() -> None:
         while not ended.wait(SECONDS_BETWEEN_UPDATES):
-            update()
-        update()
+            update(has_ended=False)
+        update(has_ended=True)
 
-    def update() -> None:
+    def update(has_ended: bool) -> None:
         try:
-            percent, said = sampling.now()
+            percent, said = sampling.now(has_ended)
             update_progress_artifact(artifact, round(percent, 1), description=_described(model, said))
         except Exception as error:
             not_shown(f"progress of {model}", error)
@@ -119,7 +118,7 @@ def shown_progress(model: str, shards: Sequence[Shard], lacking: Sequence[int] |
 
 
 def _described(model: str, said: str) -> str:
-    return f"Sampling {escape_markdown(model)}: {said}"
+    return f"{escape_markdown(model)}: {said}"
 
 
 def duration(seconds: float) -> str:
