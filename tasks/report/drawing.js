@@ -2,7 +2,6 @@
 // to make code out of text. A legend stands in two columns where its names leave room for them, and names are cut only where they are wider
 // than the page.
 (() => {
-  const dark = matchMedia("(prefers-color-scheme: dark)");
   const drawn = new Map(); // figure → {width, result}: what stands there, and for which width
 
   function fit(part, width) {
@@ -25,7 +24,7 @@
     const specification = JSON.parse(figure.querySelector("script").textContent);
     fit(specification, width - 50);
     if (before && before.result) before.result.finalize();
-    const options = {renderer: "svg", actions: false, ast: true, tooltip: {theme: dark.matches ? "dark" : "light"}};
+    const options = {renderer: "svg", actions: false, ast: true};
     now.result = await vegaEmbed(figure.querySelector(".drawing"), specification, options);
     figure.querySelector("form.vega-bindings")?.remove(); // no chart asks for anything
   }
