@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from tasks.config import Import, Model, RunFile
 from tasks.lake.files import Lake
 from tasks.lake.fingerprints import fingerprint
+from tasks.lake.tables import GENERATIONS
 
 _LABELS = {
     "majority": "an answer counts if the majority of its samples is right (an imported outcome: its score)",
@@ -78,8 +79,9 @@ def recipe_rows(recipes: Iterable[tuple[Model, str, Mapping[str, Any], Sequence[
 
 
 def places_of(lake: Lake, tables: Mapping[str, Iterable[str]]) -> dict[str, dict[str, str]]:
-    """Table → where it lies, of how many files, and a fingerprint of their names, which say what is in them."""
-    places = {}
+    """Table → where it lies, of how many files, and a fingerprint of their names, which say what is in them; of samples only where."""
+    # The files of samples are not listed: there may be very many, and the votes' fingerprint stands for those that voted.
+    places = {GENERATIONS.name: {"where": without_secrets(lake.location(GENERATIONS.name)), "files": "–", "fingerprint": "–"}}
     for table, paths in tables.items():
         names = sorted(paths)
         places[table] = {"where": without_secrets(lake.location(table)), "files": f"{len(names):,}", "fingerprint": fingerprint(names)}
