@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 VLLM := .venv-vllm
 READERS := .venv-readers
 
-.PHONY: demo test test-slow test-vllm check bench bench-vllm bench-readers bench-routing s3 operate world tables clean
+.PHONY: demo test test-slow test-vllm check bench bench-vllm bench-readers bench-routing s3 operate pictures world tables clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -62,6 +62,10 @@ operate: $(VENV)/.installed-dev
 # The guide to every column of the tables.
 tables: $(VENV)/.installed
 	@$(BIN)/python infra/tables.py
+
+# What the README and the guides show, taken anew; some minutes.
+pictures: $(VENV)/.installed-dev
+	@$(BIN)/python infra/pictures.py
 
 world: $(VENV)/.installed
 	$(BIN)/python -m tasks.world.train --force

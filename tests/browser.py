@@ -1,6 +1,6 @@
 """Chromium, as Debian packages it, driven by Playwright: what a page does where it is looked at.
 
-with chromium() as browser, looking_at(browser, "report.html", width=390, dark=True) as look:
+with chromium() as browser, looking_at(browser, Path("report.html"), width=390, dark=True) as look:
     assert not look.complaints()
 """
 
@@ -17,18 +17,19 @@ from playwright.sync_api import Browser, Page, sync_playwright
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 _OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 _REMEMBER = """
-window.violations = [];
-document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective + " " + event.blockedURI));
+window.refused = [];
+document.addEventListener("securitypolicyviolation", (event) => window.refused.push(event.violatedDirective + " " + event.blockedURI));
 """
-_DRAWN = """
-[...document.querySelectorAll("figure[data-chart]")].filter((figure) => figure.checkVisibility({contentVisibilityAuto: true}))
-  .every((figure) => figure.querySelector("svg"))
-"""
+_DRAWN = """() => [...document.querySelectorAll("figure[data-chart]")]
+  .filter((figure) => figure.checkVisibility({contentVisibilityAuto: true}))
+  .every((figure) => figure.querySelector("svg"))"""
+_UNFOLD = "() => [...document.querySelectorAll('details')].map((one) => { const was = one.open; one.open = true; return was; })"
+_FOLD = "(were) => document.querySelectorAll('details').forEach((one, at) => { one.open = were[at]; })"
 
 
 @dataclass
 class Look:
-    """A page that is open, and what it has asked for and complained of."""
+    """A page that is open, what it has asked for, and what went wrong in it."""
 
     page: Page
     requests: list[str] = field(default_factory=list)
@@ -36,24 +37,22 @@ class Look:
 
     def complaints(self) -> list[str]:
         """Errors, warnings, and what the page's own policy refused."""
-        return [*self.errors, *self.page.evaluate("window.violations")]
+        return [*self.errors, *self.page.evaluate("window.refused")]
 
     def wait_until_drawn(self) -> None:
-        """Every chart that is not folded away."""
+        """Until each chart that is not folded away is there."""
         self.page.wait_for_function(_DRAWN)
 
     @contextmanager
     def unfolded(self) -> Iterator[None]:
         """All details are open inside, and as before behind."""
-        were = self.page.evaluate(
-            "[...document.querySelectorAll('details')].map((one) => { const was = one.open; one.open = true; return was; })"
-        )
+        were = self.page.evaluate(_UNFOLD)
         self.wait_until_drawn()
         yield
-        self.page.evaluate("(were) => document.querySelectorAll('details').forEach((one, at) => { one.open = were[at]; })", were)
+        self.page.evaluate(_FOLD, were)
 
     def faults(self) -> list[str]:
-        """What axe-core calls serious or critical: rule and element."""
+        """What axe-core calls serious or critical: the rule, the element and why."""
         self.page.evaluate(AXE_SCRIPT)
         found: list[dict[str, Any]] = self.page.evaluate("axe.run({resultTypes: ['violations']}).then((results) => results.violations)")
         grave = [rule for rule in found if rule["impact"] in ("serious", "critical")]
