@@ -117,7 +117,7 @@ def drawn(running: System, launched: list[dict[str, Any]]) -> int:
     """Samples that these flow runs have drawn, as their artifacts say."""
     ids = {"any_": [run["id"] for run in launched]}
     tables = running.ask("artifacts/filter", {"artifacts": {"flow_run_id": ids, "type": {"any_": ["table"]}}})
-    return sum(row["drawn"] for table in tables for row in json.loads(table["data"]))
+    return sum(int(row["drawn"].replace(",", "")) for table in tables for row in json.loads(table["data"]))
 
 
 def assert_same(lake: str, other: str) -> None:
