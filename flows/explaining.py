@@ -9,7 +9,9 @@ from typing import Any
 from flows.explanation import explanation_document
 from flows.routing import Guide, asked
 from flows.terminal import RIGHT, WRONG, console, print_grid, print_json, print_text, shortened
+from tasks.policies.paper import DRAWN_FROM, UNSURE
 
+NAMED = 3  # models, the most confident ones, of which it is said from which confidence each would be chosen; JSON has all
 _UNITS = {"usd": "$", "seconds": "s", "tokens": "tokens"}
 
 
@@ -62,27 +64,40 @@ def changes_in_words(found: dict[str, Any]) -> Iterator[str]:
         yield f"{said}, {distance:.2f} less than it is." + _off(found, distance)
     elif chosen is not None:
         yield f"{chosen} is chosen whatever the confidence in it is."
-    from_where: dict[str, list[dict[str, Any]]] = {}
-    for row in found["models"]:
-        if row["model"] != chosen and row["chosen_from"] is not None:
-            from_where.setdefault(f"{row['chosen_from']:.2f}", []).append(row)
-    for bound, rows in from_where.items():
-        named = _listed([row["model"] for row in rows])
-        have = ", ".join(f"{row['confidence']:.2f}" for row in rows)
-        yield f"{named} would be chosen from a confidence of {bound} on; now {have}."
+    if found["policy"].startswith("random") and max(row["confidence"] for row in found["models"]) <= UNSURE:
+        yield f"No confidence is above {UNSURE:.2f}: one of the {DRAWN_FROM} highest was drawn, always the same one for this question."
+    others = [row for row in found["models"] if row["model"] != chosen and row["chosen_from"] is not None]
+    bounds = {f"{row['chosen_from']:.2f}" for row in others}
+    if len(others) > 1 and len(others) >= len(models) - 1 and len(bounds) == 1:
+        yield f"Each of the others would be chosen from a confidence of {bounds.pop()} on."
+    elif others:
+        most = [f"{row['model']} from {row['chosen_from']:.2f} (now {row['confidence']:.2f})" for row in others[:NAMED]]
+        yield f"By its own confidence alone would be chosen: {_listed(most)}."
     never = [row["model"] for row in found["models"] if row["model"] != chosen and row["chosen_from"] is None]
-    if never:
+    if never and chosen is not None and len(never) == len(models) - 1:
+        yield "No confidence in one of the others, not even 1, would change that."
+    elif never:
         yield f"No confidence, not even 1, would bring the question to {_listed(never)}."
     if weights := found["weights"]:
-        steps = [f"{turn['model']} from a weight of {turn['weight']:.3g}" for turn in weights[1:]]
-        unit = _UNITS[found["cost_unit"]]
-        if steps:
-            yield f"If cost counted (confidence - weight x {unit}): {weights[0]['model']} where it weighs nothing, {', '.join(steps)}."
-    others: dict[str | None, list[str]] = {}
+        steps = [f"{turn['model']} from a weight of {_digits(turn['weight'])}" for turn in weights[1:]]
+        formula, own = f"confidence - weight x {_UNITS[found['cost_unit']]}", found["policy_weight"]
+        if steps and own is not None:
+            yield f"Highest by {formula} is {weights[0]['model']} where cost weighs nothing, {', '.join(steps)}; now {_digits(own)}."
+        elif steps:
+            yield f"If cost counted ({formula}): {weights[0]['model']} where it weighs nothing, {', '.join(steps)}."
+    if (budget := found["policy_budget"]) is not None:
+        dear = [
+            row
+            for row in found["models"]
+            if row["expected_cost"] > budget and (not chosen or row["confidence"] > models[chosen]["confidence"])
+        ]
+        for row in dear:
+            yield f"{row['model']} would need a budget of {_cost(row, found)} a question; now {_amount(budget, found['cost_unit'])}."
+    by_choice: dict[str | None, list[str]] = {}
     for other in found["policies"]:
-        others.setdefault(other["model"], []).append(other["policy"])
-    same = others.pop(chosen, [])
-    for model, policies in others.items():
+        by_choice.setdefault(other["model"], []).append(other["policy"])
+    same = by_choice.pop(chosen, [])
+    for model, policies in by_choice.items():
         yield f"With {_listed(policies)}, the question would go to {model or 'no model'}."
     if same:
         yield f"The same choice is made by {_listed(same)}."
@@ -110,17 +125,27 @@ def _print_models(found: dict[str, Any]) -> None:
 
 
 def _print_nearest(found: dict[str, Any]) -> None:
-    """What each model was worth on the nearest training questions: ✓, ✗, or the share of a success."""
-    names, rows = [row["model"] for row in found["models"]], found["nearest"]["queries"]
-    cells = [
-        [f"{row['similarity']:.2f}", shortened(row["question"], 60), *(_label(row["labels"].get(name)) for name in names)] for row in rows
-    ]
-    print_grid(f"Nearest training questions ({found['nearest']['by']})", ["like", "question", *names], cells)
+    """The nearest training questions, and what each model was worth on them: ✓, ✗, the share of a success, – where that is not known."""
+    rows = found["nearest"]["queries"]
+    numbers = [str(number) for number in range(1, 1 + len(rows))]
+    subjects = [row["subject"] or "" for row in rows]
+    columns = {
+        "": numbers,
+        "similarity": [f"{row['similarity']:.2f}" for row in rows],
+        "subject": [shortened(subject, 20) for subject in subjects],
+        "question": [shortened(row["text"], 90) for row in rows],
+    }
+    known = {name: cells for name, cells in columns.items() if any(cells)}
+    print_grid(f"Nearest training questions ({found['nearest']['by']})", list(known), zip(*known.values(), strict=True))
+    names = [row["model"] for row in found["models"]]
+    print_grid(
+        "How the models did on them", ["model", *numbers], [[name, *(_label(row["labels"].get(name)) for row in rows)] for name in names]
+    )
 
 
 def _label(value: float | None) -> str:
     if value is None:
-        return ""
+        return "–"
     return RIGHT if value == 1 else WRONG if value == 0 else f"{value:.2f}"
 
 
@@ -128,6 +153,10 @@ def _cost(row: dict[str, Any], found: dict[str, Any]) -> str:
     cost, unit = row["expected_cost"], found["cost_unit"]
     if cost is None or unit is None:
         return ""
+    return _amount(cost, unit)
+
+
+def _amount(cost: float, unit: str) -> str:
     return f"${_digits(cost)}" if unit == "usd" else f"{_digits(cost)} {_UNITS[unit]}"
 
 

@@ -10,6 +10,7 @@ from tasks.asking.nearest import nearest
 from tasks.asking.turning import chosen_from, runner_up, turns
 from tasks.lake.files import read_table
 from tasks.lake.tables import METRICS, QUERIES, VOTES
+from tasks.policies.rules import NEEDS
 
 NEAREST = 5
 
@@ -25,9 +26,11 @@ def explanation_document(guide: Guide, query: pl.DataFrame) -> dict[str, Any]:
     `best_single`: the model that did best on training questions
     `runner_up`: `model` and `below`: whom the question would go to if the confidence in the chosen one were below that
     `weights`: `weight` and `model`: from which weight of a unit of cost on confidence - weight x cost is highest for which model
-    `policies`: `policy` and `model`: whom the router's other policies choose
+    `policy_weight`, `policy_budget`: of a policy that weighs costs, in `cost_unit`; null where it has none
+    `policies`: `policy` and `model`: whom the router's other policies choose, but for those that look at samples, of which there are none
     `nearest`: `by`, what they are compared by; `queries`: the training questions that are most like this one: `query_id`, `similarity`
-        (a cosine), `benchmark`, `subject`, `question`, and `labels`: model → what its answer counts for, 0 … 1
+        (a cosine), `benchmark`, `subject`, `question`, `text`, which is what routers read of it (its options, but no few-shot prefix),
+        and `labels`: model → what its answer counts for, 0 … 1; a model that is missing there is missing here
     """
     offers, ids = guide.offers(query), query["query_id"].to_list()
     (chosen,) = guide.policy.choose(offers, ids)
@@ -63,10 +66,12 @@ def explanation_document(guide: Guide, query: pl.DataFrame) -> dict[str, Any]:
         "best_single": best[0] if len(best) else None,
         "runner_up": second and {"model": guide.named(second.model), "below": second.below},
         "weights": _weights(guide, confidences, costs),
+        "policy_weight": guide.policy.state.get("weight"),
+        "policy_budget": guide.policy.state.get("budget"),
         "policies": [
             {"policy": name, "model": guide.named(policy.choose(offers, ids)[0])}
             for name, policy in sorted(guide.policies.items())
-            if name != guide.policy_name
+            if name != guide.policy_name and "agreement" not in NEEDS[name]
         ],
         "nearest": _nearest(guide, query, train, votes),
     }

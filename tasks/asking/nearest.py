@@ -2,7 +2,7 @@
 
     found = nearest(lake, SavedFiles(lake, manifest), question, train, count=5)
     found.by         # "embeddings by all-MiniLM-L6-v2"
-    found.rows       # query_id, similarity: 5f0c… 0.93, 81aa… 0.90, …
+    found.rows       # query_id, similarity, text: 5f0c… 0.93 "Who …", 81aa… 0.90 "Which …", …
 
 A router that has an encoder compares queries by its vectors, which the lake has of all training queries: similarity is their cosine. Of
 other routers, and of encoders that were fine-tuned, no vectors are kept; then it is the cosine of the TF-IDF of words.
@@ -31,7 +31,10 @@ WORDS = "TF-IDF of words"
 
 
 class Nearest(NamedTuple):
-    """Training queries, nearest first: `query_id` and `similarity`, a cosine; and what they were compared by."""
+    """Training queries, nearest first, and what they were compared by.
+
+    `rows`: `query_id`; `similarity`, a cosine; and `text`, what the router reads of the query: without a few-shot prefix.
+    """
 
     by: str
     rows: pl.DataFrame
@@ -44,10 +47,12 @@ def nearest(lake: Lake, router: SavedFiles, question: pl.DataFrame, train: pl.Da
         question: one row of `queries`.
         train: rows of `queries`, all that count as training queries.
     """
-    (text,) = question_texts(question)
-    found = _by_encoders(lake, router, text, train["query_id"]) or (WORDS, _by_words(text, train, _prefixes(router)))
-    by, rows = found
-    return Nearest(by, rows.sort(["similarity", "query_id"], descending=[True, False]).head(count))
+    (text,), prefixes = question_texts(question), _prefixes(router)
+    texts = train.select("query_id", text=pl.Series([cut(one, prefixes) for one in question_texts(train)], dtype=pl.String))
+    found = _by_encoders(lake, router, text, train["query_id"])
+    by, rows = found if found is not None else (WORDS, _by_words(cut(text, prefixes), texts))
+    order = rows.with_columns(pl.col("similarity").round(6)).sort(["similarity", "query_id"], descending=[True, False])
+    return Nearest(by, order.head(count).join(texts, on="query_id", maintain_order="left"))
 
 
 def _by_encoders(lake: Lake, router: SavedFiles, text: str, query_ids: pl.Series) -> tuple[str, pl.DataFrame] | None:
@@ -67,7 +72,7 @@ def _by_encoders(lake: Lake, router: SavedFiles, text: str, query_ids: pl.Series
         vector = (embedder(router, features, name) or _by_torch(router, features, name))(text)
         cosines = pl.DataFrame({"query_id": known["query_id"], "cosine": (vectors @ vector).astype(np.float64)})
         total = total.join(cosines, on="query_id").select("query_id", pl.col("similarity") + pl.col("cosine") / len(columns))
-    named = " and ".join(name.rstrip("/").rpartition("/")[2] for name in encoders)
+    named = " and ".join("/".join(name.rstrip("/").split("/")[-2:]) for name in encoders)
     return f"embeddings by {named}", total
 
 
@@ -82,27 +87,27 @@ def _by_torch(router: SavedFiles, features: str, name: str) -> Callable[[str], F
     return lambda text: encoder.embed([cut(text, state["prefixes"])])[0]
 
 
-def _by_words(text: str, train: pl.DataFrame, prefixes: list[str]) -> pl.DataFrame:
-    """By TF-IDF of the words of the training queries."""
-    texts = [cut(one, prefixes) for one in question_texts(train)]
-    words = pl.LazyFrame({"query_id": train["query_id"], "word": texts}).with_columns(pl.col("word").str.to_lowercase())
-    counts = words.with_columns(pl.col("word").str.extract_all(TERM)).explode("word").drop_nulls().group_by("query_id", "word").len()
-    idf = 1 + ((1 + len(texts)) / (1 + pl.len().over("word"))).log()
+def _by_words(text: str, texts: pl.DataFrame) -> pl.DataFrame:
+    """By TF-IDF of the words of the training queries, whose `texts` have `query_id` and `text`."""
+    words = texts.lazy().select("query_id", word=pl.col("text").str.to_lowercase().str.extract_all(TERM))
+    counts = words.explode("word").drop_nulls().group_by("query_id", "word").len()
+    idf = 1 + ((1 + texts.height) / (1 + pl.len().over("word"))).log()
     weights = counts.with_columns(idf=idf, weight=(1 + pl.col("len").cast(pl.Float64).log()) * idf).collect()
     lengths = weights.group_by("query_id").agg(length=(pl.col("weight") ** 2).sum().sqrt())
-    own = word_weights(cut(text, prefixes), dict(weights.select("word", "idf").unique("word").iter_rows()))
+    own = word_weights(text, dict(weights.select("word", "idf").unique("word").iter_rows()))
     shared = weights.join(
         pl.DataFrame({"word": list(own), "own": list(own.values())}, schema={"word": pl.String, "own": pl.Float64}), on="word"
     )
-    products = shared.group_by("query_id").agg(product=(pl.col("weight") * pl.col("own")).sort().sum())
-    found = train.select("query_id").join(products.join(lengths, on="query_id"), on="query_id", how="left")
+    products = shared.group_by("query_id").agg(product=(pl.col("weight") * pl.col("own")).sum())
+    found = texts.select("query_id").join(products.join(lengths, on="query_id"), on="query_id", how="left")
     return found.select("query_id", similarity=(pl.col("product") / pl.col("length")).fill_null(0.0))
 
 
 def _prefixes(router: SavedFiles) -> list[str]:
     """The few-shot prefixes that the router cuts off."""
-    for name, key in (("features/features.json", "prefixes"), ("trunk.json", "prefixes"), ("prefixes.json", None)):
-        if name in router.names:
-            content = router.json(name)
-            return list(content.get(key, []) if key else content)
+    for ending in ("features/features.json", "trunk.json", "prefixes.json"):
+        for name in router.names:
+            if name.endswith(ending):
+                content = router.json(name)
+                return list(content.get("prefixes", []) if isinstance(content, dict) else content)
     return []
