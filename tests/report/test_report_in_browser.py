@@ -54,7 +54,8 @@ FOLDED = """() => [...document.querySelectorAll("details > :not(summary)")]
 
 # The rows of a table, each a list of cells, each as it says it is to be compared or else as it reads.
 ROWS = """(table) => [...table.tBodies].flatMap((body) => [...body.rows])
-  .map((row) => [...row.cells].map((cell) => cell.dataset.value ?? cell.textContent.trim()))"""
+  .map((row) => [...row.cells].map((cell) => cell.dataset.value
+    ?? [...cell.childNodes].map((part) => part.textContent.trim()).join(" ").trim()))"""
 # What becomes of a table whose headings are pressed three times each, one after the other: column, how it says it is sorted, rows.
 PRESSED = f"""(table) => [...table.tHead.rows[table.tHead.rows.length - 1].cells].flatMap((heading, column) => {{
   const button = heading.querySelector("button");
