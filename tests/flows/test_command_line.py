@@ -1,13 +1,17 @@
 """The commands as a user types them, in processes of their own."""
 
 import json
+import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
+
+from flows import command_line
 
 ROOT = Path(__file__).parents[2]
 MANYMINDS = str(Path(sys.executable).with_name("manyminds"))
@@ -140,3 +144,12 @@ def test_the_plan_of_a_finished_lake_is_empty_and_of_a_new_one_is_everything(dem
     new = manyminds("plan", str(ROOT / "infra/runs/demo.toml"), "--lake", str(tmp_path / "new"))
     assert "36,000" in new.stdout
     assert not (tmp_path / "new").exists()
+
+
+def test_a_run_from_the_terminal_tells_a_server_often_enough_that_it_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).parents[2]
+    patience = int(re.findall(r"within: (\d+)", (root / "infra" / "automations.yaml").read_text(encoding="utf-8"))[0])
+    monkeypatch.delenv("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", raising=False)
+    monkeypatch.setattr(logging.getLogger("manyminds"), "handlers", [])
+    command_line._quiet_prefect()
+    assert 4 * int(os.environ["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"]) <= patience
