@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import guides
-import polars as pl
 import pytest
 from guides import PAGES, ROOT, Block, Command, blocks, commands
 
@@ -34,6 +33,10 @@ ELSEWHERE = {
     r"make (test|test-slow|test-vllm|check)": (".ci/run", "make {0}"),
     r"make operate": ("tests/operate/test_operate.py", "operate.show_retry(running"),
     r"make s3": ("tests/s3_servers.py", "from infra.seaweed import BUCKET, HOST, free_ports, serve"),
+    r"manyminds run --outcomes outcomes.parquet --lake lake": (
+        "infra/guides/own-outcomes.md",
+        "manyminds run --outcomes outcomes.csv --lake outcomes-lake",
+    ),
     r"make tables": ("tests/test_guides.py", "from infra.tables import page"),
     r"prefect server start .*": (OPERATE, '"server", "start"'),
     r"prefect work-pool create (cpu|gpu) .*process.json": (
@@ -124,7 +127,7 @@ def test_what_runs_commands_elsewhere_is_run_in_ci() -> None:
 @pytest.mark.parametrize("name", [name for name in with_blocks("toml") if name not in with_blocks("diff")])
 def test_every_key_of_a_run_file_is_right(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tasks").symlink_to(ROOT / "tasks")
-    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    shutil.copytree(ROOT / "tests/queries/logs", tmp_path / "tests/queries/logs")
     found = list(blocks(text_of(name)))
     for block in found:
         if block.language == "jinja" and block.file:
@@ -163,7 +166,7 @@ def test_the_table_of_columns_is_up_to_date() -> None:
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory, demo_lake: Path) -> Callable[[], Path]:
-    """Makes fresh checkouts, each with the lake that `make demo` fills, and with outcomes that a reader might have."""
+    """Makes fresh checkouts, each with the lake that `make demo` fills."""
 
     def make() -> Path:
         folder = tmp_path_factory.mktemp("checkout")
@@ -172,18 +175,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, demo_lake: Path) -> Calla
         for part in ("pyproject.toml", "Makefile", "README.md"):
             shutil.copy2(ROOT / part, folder)
         shutil.copytree(demo_lake, folder / "lakes" / "demo")
-        outcomes(folder / "lakes" / "demo").write_parquet(folder / "outcomes.parquet")
         return folder
 
     return make
-
-
-def outcomes(lake: Path) -> pl.DataFrame:
-    """Scores of two models on some questions of the lake, in the three columns that are required."""
-    votes, queries = (pl.read_parquet(lake / table / "**/*.parquet") for table in ("votes", "queries"))
-    rows = votes.filter(pl.col("model").is_in(["ledger", "scribe"])).join(queries.sort("query_id").head(120), on="query_id")
-    rows = rows.sort("query_id", "model").unique(["question", "model"], keep="first", maintain_order=True)
-    return rows.select("question", "model", score="success_rate")
 
 
 @pytest.mark.slow
