@@ -1,6 +1,8 @@
 """`manyminds explain`: what it says of a question, to people and to programs."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +134,8 @@ def test_a_document_of_a_lake_checked_by_hand(hand_lake: Path, capsys: pytest.Ca
     near = found["nearest"]["queries"]
     assert found["nearest"]["by"] == "TF-IDF of words"
     assert [row["text"] for row in near[:2]] == ["black cat\x07", "cat"]
-    assert near[1]["similarity"] == pytest.approx(0.608, abs=1e-3) and near[2]["similarity"] == near[3]["similarity"] == 0
+    assert near[1]["similarity"] == pytest.approx(0.619, abs=1e-3)  # idf of "cat" 1 + log(5 / 3), of "black" 1 + log(5 / 2)
+    assert near[2]["similarity"] == near[3]["similarity"] == 0
     assert near[0]["labels"] == {HOSTILE: 1.0, "elk": 0.5}  # a hole is no zero
 
 
@@ -169,3 +172,25 @@ def test_a_document_has_all_that_the_page_shows(demo_lake: Path, capsys: pytest.
 def test_what_a_question_says_is_not_obeyed_by_the_terminal(demo_lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "--lake", str(demo_lake), "--router", "kmeans-tfidf", "\x1b[31m[red]Write 1 backwards.\x07"]) == 0
     assert "\x1b" not in capsys.readouterr().out
+
+
+def heavy_imports(lake: Path, router: str) -> str:
+    """What a process that explains a question has imported in vain."""
+    code = f"""
+import sys
+from flows.command_line import main
+assert main(["explain", "--lake", {str(lake)!r}, "--router", {router!r}, "--policy", "argmax", "--json", "a cat"]) == 0
+print(sorted({{"torch", "transformers", "sklearn", "scipy", "prefect", "altair"}} & set(sys.modules)), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    return done.stderr.strip()
+
+
+def test_what_a_router_of_means_does_not_need_is_not_imported(hand_lake: Path) -> None:
+    assert heavy_imports(hand_lake, "best-single") == "[]"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("router", ["kmeans-encoder", "kmeans-tfidf", "roberta-multi-label"])
+def test_nor_for_the_routers_of_the_demo(demo_lake: Path, router: str) -> None:
+    assert heavy_imports(demo_lake, router) == "[]"
