@@ -64,7 +64,7 @@ tables: $(VENV)/.installed
 	@$(BIN)/python infra/tables.py
 
 # What the README and the guides show, taken anew; some minutes.
-pictures: $(VENV)/.installed-dev
+pictures: demo $(VENV)/.installed-dev
 	@$(BIN)/python infra/pictures.py
 
 world: $(VENV)/.installed
