@@ -112,6 +112,8 @@ def main() -> None:
     if unknown := set(options.kinds) - set(KINDS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(KINDS)}")
     kinds = options.kinds or KINDS
+    if CHROMIUM is None:
+        raise RuntimeError("there is no Chromium: apt-get install chromium")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"])
