@@ -1,6 +1,7 @@
 """vLLM in processes of its own, as it is run for good: killed, it is started again; and it does not outlive the one who started it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import psutil
 import pytest
 
 from tasks.config import Model, Sampling
+from tasks.errors import ModelUnusable
 from tasks.sampling.engines import Request, open_sampler
 
 pytestmark = pytest.mark.slow
@@ -67,3 +69,19 @@ def test_no_process_of_the_engine_outlives_its_owner(ledger: Model, tmp_path: Pa
     while any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in engines) and time.monotonic() < end:
         time.sleep(0.1)
     assert not [one for one in engines if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_what_an_engine_dies_of_is_told_once_and_without_its_traceback(
+    ledger: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VLLM_ENABLE_V1_MULTIPROCESSING", "1")
+    folder = Path(shutil.copytree(ledger.path, tmp_path / "model"))
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])  # which is found out in the engine's own process
+    model = ledger.model_copy(update={"path": str(folder)})
+    with (
+        pytest.raises(ModelUnusable, match=r"cannot be loaded by vLLM: .*[Ss]afetensor"),
+        open_sampler(model, Sampling(engine="vllm")) as sampler,
+    ):
+        list(sampler.sample([Request("sum", 0, "What is 2 plus 2?\n", 0)]))
+    assert "Traceback" not in capfd.readouterr().err

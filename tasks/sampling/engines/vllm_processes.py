@@ -2,7 +2,7 @@
 
 vLLM runs the model in processes of its own. They say why they failed only in their log, so that is kept in a file and read when
 one of them ends; and they live on when the process that started them is killed, so vLLM calls `end_with_owner` in each of them
-(the entry point `vllm.general_plugins` in pyproject.toml).
+(the entry point `vllm.general_plugins` in pyproject.toml). What they print beside the log, tracebacks above all, goes to that file too.
 """
 
 import json
@@ -113,7 +113,10 @@ def tell_of_death(client: Any) -> None:
 def end_with_owner() -> None:
     """Called by vLLM in each of its processes: end as soon as the process that holds the engine is gone, however it went."""
     owner = int(os.environ.get(_OWNER, "0"))
-    if not owner or owner == os.getpid() or not hasattr(os, "pidfd_open"):  # started by somebody else; this is the owner; no Linux
+    if not owner or owner == os.getpid():  # started by somebody else; this is the owner
+        return
+    _be_quiet()
+    if not hasattr(os, "pidfd_open"):  # no Linux
         return
     try:
         handle = os.pidfd_open(owner)
@@ -127,6 +130,15 @@ def end_with_owner() -> None:
         os._exit(1)
 
     Thread(target=watch, daemon=True, name="end with owner").start()
+
+
+def _be_quiet() -> None:
+    """Let what this process prints to the terminal stand behind the log, unless the user wants to see vLLM's."""
+    settings = os.environ.get("VLLM_LOGGING_CONFIG_PATH", "")
+    if _SCRATCH in settings and "VLLM_LOGGING_LEVEL" not in os.environ:
+        log = os.open(Path(settings).with_suffix(".log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(log, 2)
+        os.close(log)
 
 
 @cache
