@@ -88,6 +88,11 @@ def _trade_off(figures: Figures, systems: list[dict[str, Any]], name: str, unit:
     most = max((point["taken"] for point in data), default=0)
     if not most:
         return None
+    named = set()
+    for point in sorted(data, key=lambda point: point["kind"] == "baseline"):  # of names at one place, a model's
+        place = (point["taken"], point["accuracy"])
+        point["label"] = "" if place in named else point["label"]
+        named |= {place} if point["label"] else set()
     base = alt.Chart(alt.Data(values=data)).encode(
         x=alt.X("taken:Q", title=unit.name, scale=alt.Scale(domain=[0, 1.2 * most], nice=True)),
         y=alt.Y("accuracy:Q", title="accuracy, %", scale=alt.Scale(zero=False)),

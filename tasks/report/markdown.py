@@ -20,6 +20,7 @@ from tasks.report.words import verdict_sentences
 PICTURES = ("accuracy", "frontier", "latency", "heat")
 WIDTH = 560  # pixels, as wide as Prefect's UI shows text beside its details
 GREY = "#747a84"  # contrast 4.3 with white, 4.1 with the UI's dark ground
+_PADDING = {"left": 5, "right": 40, "top": 5, "bottom": 5}  # a name may be wider than its mark is from the edge
 _LARGEST_PICTURE = 200_000  # characters; the server keeps every version of an artifact
 
 HEADINGS = {
@@ -71,7 +72,7 @@ def svg(chart: Chart) -> str:
     import vl_convert
 
     specification = json.loads(chart.specification.replace("currentColor", GREY))
-    return str(vl_convert.vegalite_to_svg(specification | {"width": WIDTH}, allowed_base_urls=[]))
+    return str(vl_convert.vegalite_to_svg(specification | {"width": WIDTH, "padding": _PADDING}, allowed_base_urls=[]))
 
 
 def escape_markdown(text: str) -> str:
