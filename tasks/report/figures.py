@@ -4,7 +4,7 @@ figures.one("gain", router="kmeans-tfidf", policy="argmax").value        0.062
 percent(0.062), points(0.062), between(figure)                           "6.2 %", "6.2 points", "2.1 to 10.3"
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -78,6 +78,12 @@ class Figures:
             (router, sorted(policies[router], key=lambda policy: (policy != "argmax", policy.endswith("-as-published"), policy)))
             for router in sorted(policies)
         ]
+
+
+def by_place(rows: Sequence[Figure]) -> list[Figure]:
+    """Of figures of benchmarks and of their subjects those of the subjects, and those of benchmarks that have none."""
+    divided = {row.benchmark for row in rows if row.subject is not None}
+    return [row for row in rows if row.subject is not None or row.benchmark not in divided]
 
 
 def percent(value: float | None, digits: int = 1) -> str:

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import polars as pl
 
@@ -21,6 +22,7 @@ PICTURES = ("accuracy", "frontier", "latency", "heat")
 WIDTH = 560  # pixels, as wide as Prefect's UI shows text beside its details
 GREY = "#747a84"  # contrast 4.3 with white, 4.1 with the UI's dark ground
 _PADDING = {"left": 5, "right": 40, "top": 5, "bottom": 5}  # a name may be wider than its mark is from the edge
+_NOT_OF_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _LARGEST_PICTURE = 200_000  # characters; the server keeps every version of an artifact
 
 HEADINGS = {
@@ -71,8 +73,17 @@ def svg(chart: Chart) -> str:
     """The chart drawn, without a browser and without the network."""
     import vl_convert
 
-    specification = json.loads(chart.specification.replace("currentColor", GREY))
+    specification = _drawable(json.loads(chart.specification.replace("currentColor", GREY)))
     return str(vl_convert.vegalite_to_svg(specification | {"width": WIDTH, "padding": _PADDING}, allowed_base_urls=[]))
+
+
+def _drawable(value: Any) -> Any:
+    """The same without characters that no XML can hold, on which vl-convert ends the process."""
+    if isinstance(value, dict):
+        return {_drawable(key): _drawable(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_drawable(one) for one in value]
+    return _NOT_OF_XML.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
 
 
 def escape_markdown(text: str) -> str:

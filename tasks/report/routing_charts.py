@@ -7,7 +7,7 @@ knows what it does is dark where there are outlines.
 from typing import Any
 
 from tasks.report.chart_style import DRAWN, KIND_COLOURS, MODEL_COLOURS, OTHER_COLOUR, Chart, finished, legend
-from tasks.report.figures import Figure, Figures, percent
+from tasks.report.figures import Figure, Figures, by_place, percent
 from tasks.report.studies.wording import listed
 from tasks.report.systems import foremost, leading, left_out, system_name
 
@@ -123,8 +123,7 @@ def shares_chart(figures: Figures) -> Chart | None:
 def _cells(figures: Figures, router: str, policy: str) -> list[dict[str, Any]]:
     """A datum for each place and model, in per cent; `is_best` where no model is more accurate there."""
     of_router = [row for row in figures.all("share") if (row.router, row.policy) == (router, policy) and row.benchmark is not None]
-    if any(row.subject is not None for row in of_router):
-        of_router = [row for row in of_router if row.subject is not None]
+    of_router = by_place(of_router)
     shares = {(row.benchmark, row.subject, row.model): row.value for row in of_router}
     models = sorted({row.model for row in figures.pooled("accuracy") if row.model is not None})
     several = len({row.benchmark for row in of_router}) > 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from tasks.report.figures import BASELINES, Figure, Figures, between, percent, seconds, signed
+from tasks.report.figures import BASELINES, Figure, Figures, between, by_place, percent, seconds, signed
 from tasks.report.systems import leading, router_name, system_name
 
 SPLITS = ("train", "validation", "test")
@@ -114,8 +114,7 @@ def shares(figures: Figures) -> dict[str, Any]:
 def heat(figures: Figures, router: str, policy: str) -> dict[str, Any] | None:
     """Model by subject (by benchmark, where there are no subjects): how often the router chooses it, and which was best there."""
     of_router = [row for row in figures.all("share") if (row.router, row.policy) == (router, policy) and row.benchmark is not None]
-    if any(row.subject is not None for row in of_router):
-        of_router = [row for row in of_router if row.subject is not None]
+    of_router = by_place(of_router)
     places = sorted({(row.benchmark or "", row.subject or "") for row in of_router})
     shares = {(row.benchmark or "", row.subject or "", row.model): row.value for row in of_router}
     models = sorted({row.model for row in figures.pooled("accuracy") if row.model is not None})

@@ -15,8 +15,10 @@ from tasks.lake.tables import METRICS
 from tasks.report.chart_style import MODEL_COLOURS, Chart
 from tasks.report.charts import charts
 from tasks.report.figures import Figures
+from tasks.report.markdown import svg
 from tasks.report.reliability import reliability_charts
 from tasks.report.routing_charts import OTHERS, PLACES, heat_map, shares_chart
+from tasks.report.sections import heat
 from tasks.report.vote_charts import votes_chart
 
 
@@ -87,6 +89,28 @@ def test_the_heat_map_has_a_cell_for_each_subject_and_model_and_outlines_the_mos
         "Nearly whole subjects go to one model: birds to fox. "
         "Farthest from it is fish: most of it goes to fox, which is right on 30 %, and owl would be on 90 %."
     )
+
+
+def test_a_benchmark_without_subjects_stands_beside_the_subjects_of_another() -> None:
+    whole = {"router": "domains", "policy": "argmax"}
+    figures = written(
+        {"metric": "share", "value": 1.0, "benchmark": "facts", "subject": "birds", "model": "fox", **whole},
+        {"metric": "share", "value": 1.0, "benchmark": "facts", "model": "fox", **whole},
+        {"metric": "share", "value": 1.0, "benchmark": "sums", "model": "owl", **whole},
+        {"metric": "accuracy", "value": 0.5, "model": "fox"},
+        {"metric": "accuracy", "value": 0.5, "model": "owl"},
+    )
+    cells = data_of(heat_map(figures, "domains", "argmax"), "share")
+    assert {cell["place"]: cell["model"] for cell in cells if cell["share"]} == {"birds · facts": "fox", "sums": "owl"}
+    table = heat(figures, "domains", "argmax")
+    assert table is not None
+    assert [(row["benchmark"], row["subject"]) for row in table["rows"]] == [("facts", "birds"), ("sums", "")]
+
+
+def test_a_name_with_characters_that_svg_cannot_hold_is_drawn_all_the_same() -> None:
+    chart = heat_map(routed({("birds", "\x1bfox\x00\uffff"): 1.0}, {("birds", "\x1bfox\x00\uffff"): 0.8}), "domains", "argmax")
+    assert chart is not None
+    assert "\ufffdfox\ufffd\ufffd" in svg(chart)
 
 
 def test_of_many_subjects_those_with_most_questions_are_drawn_and_the_text_says_so() -> None:
