@@ -19,6 +19,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 
 from tasks.config import Router, RunFile
 from tasks.lake.files import Broken, Lake, collect, read_table
+from tasks.lake.fingerprints import fingerprint
 from tasks.lake.tables import EMBEDDINGS, GENERATIONS, METRICS, QUERIES, ROUTES, TABLES, VOTES, Table
 from tasks.report.figures import percent, seconds
 from tasks.report.markdown import escape_markdown
@@ -38,7 +39,9 @@ def not_shown(what: str, error: Exception) -> None:
 
 def key_of(kind: str, name: str = "") -> str:
     """An artifact's key: lower-case letters, digits and dashes. ("shards-of", "Gemma 7B") → "shards-of-gemma-7b"."""
-    return re.sub("[^a-z0-9]+", "-", f"{kind} {name}".lower()).strip("-")
+    key = re.sub("[^a-z0-9]+", "-", f"{kind} {name}".lower()).strip("-")
+    is_told = not any(letter.isalnum() and not letter.isascii() for letter in name)
+    return key if is_told else f"{key}-{fingerprint(name)[:8]}"  # two names in Chinese would have the same key
 
 
 def harmless(show: Callable[P, None]) -> Callable[P, None]:
@@ -129,7 +132,7 @@ def show_votes(run: RunFile, paths: Sequence[str]) -> None:
         lambda rows: rows.group_by("model", "recipe").agg(
             pl.col("correct").mean().alias("right"),
             pl.col("agreement").mean().alias("agreement"),
-            (1 - pl.col("valid").filter(sampled).sum() / pl.col("k").sum()).alias("unreadable"),
+            (1 - pl.col("valid").filter(sampled).sum() / pl.col("k").sum()).fill_nan(None).alias("unreadable"),
             pl.col("ambiguous").filter(sampled).mean().alias("ambiguous"),
             (pl.col("stop") == "decided").filter(sampled).mean().alias("decided early"),
             pl.col("success_rate").mean().alias("right samples"),

@@ -1,6 +1,7 @@
 """What a run leaves in the Prefect UI: tables of each step, progress, the verdict with its pictures; and nothing hangs on it."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -108,3 +109,5 @@ def test_durations_are_told_as_people_do(seconds: float, told: str) -> None:
 
 def test_a_name_becomes_a_key_that_prefect_takes() -> None:
     assert artifacts.key_of("shards-of", "Org/Gemma 7B<script>") == "shards-of-org-gemma-7b-script"
+    assert re.fullmatch("sampling-[0-9a-f]{8}", artifacts.key_of("sampling", "模型"))
+    assert artifacts.key_of("sampling", "模型") != artifacts.key_of("sampling", "模型二")
