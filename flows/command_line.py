@@ -8,6 +8,7 @@ the command that needs it, so that `manyminds --help` answers at once.
 
 import argparse
 import contextlib
+import io
 import logging
 import os
 import re
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     with contextlib.suppress(ValueError):  # not in the main thread: whoever calls from there has signals of their own
         signal.signal(signal.SIGTERM, _stop)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that is not of UTF-8 lacks our marks, and letters of questions
     try:
         options = _parser().parse_args(arguments)
         return int(options.command(options) or 0)

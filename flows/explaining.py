@@ -89,7 +89,9 @@ def changes_in_words(found: dict[str, Any]) -> Iterator[str]:
         dear = [
             row
             for row in found["models"]
-            if row["expected_cost"] > budget and (not chosen or row["confidence"] > models[chosen]["confidence"])
+            if row["expected_cost"] is not None
+            and row["expected_cost"] > budget
+            and (not chosen or row["confidence"] > models[chosen]["confidence"])
         ]
         for row in dear:
             yield f"{row['model']} would need a budget of {_cost(row, found)} a question; now {_amount(budget, found['cost_unit'])}."

@@ -42,7 +42,8 @@ def told(error: Exception) -> tuple[str, int] | None:
 def _of_prefect(error: Exception) -> tuple[str, int] | None:
     """The same where Prefect's server is in trouble. Its libraries are told by their names: they take seconds to import."""
     url = urlsplit(os.environ.get("PREFECT_API_URL", ""))
-    where = f"the Prefect server at {url.hostname}{f':{url.port}' if url.port else ''}" if url.hostname else "the run's own Prefect server"
+    host = url.netloc.rpartition("@")[2]  # without a user and a password
+    where = f"the Prefect server at {host}" if host else "the run's own Prefect server"
     text = str(error)
     if isinstance(error, RuntimeError) and "incompatible versions" in text:
         return f"{where}: {text} Install the same major version here and there", 2
@@ -53,7 +54,7 @@ def _of_prefect(error: Exception) -> tuple[str, int] | None:
     if status in (401, 403):
         return f"{where} does not let us in ({status}); set PREFECT_API_KEY or PREFECT_API_AUTH_STRING, or correct it", 2
     says = f"says {status}" if status else "does not answer"
-    if not url.hostname:
+    if not host:
         return f"{where} {says}; perhaps this machine is too busy to start it; {_AGAIN}", 1
     hint = "is PREFECT_API_URL right, and does the server run? Without that variable a run brings its own"
     return f"{where} {says}; {hint}; {_AGAIN}", 1
@@ -72,5 +73,5 @@ def as_this_version_saves() -> Iterator[None]:
         said = f"{type(error).__name__}: {error}".splitlines()[0]
         raise UserError(
             f"the lake's router cannot be loaded ({said}): another version saved it, or its files are damaged; "
-            "delete the folders routers and policies of the lake, and `manyminds run` makes them anew"
+            "delete the folders routers, policies and costs of the lake, and `manyminds run` makes them anew"
         ) from error

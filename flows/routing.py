@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from flows.failures import as_this_version_saves
-from flows.terminal import plain
+from flows.terminal import json_text, plain
 from tasks.config import LOOKING
 from tasks.errors import UserError, nearest
 from tasks.lake.files import Lake, folder_name, open_lake, read_table
@@ -126,6 +126,8 @@ def asked(question: str) -> pl.DataFrame:
     """A new question as a row of `queries`. Raises UserError for an empty one."""
     if not question.strip():
         raise UserError("the question is empty")
+    if any("\ud800" <= character <= "\udfff" for character in question):  # how Python takes bytes that it cannot read
+        raise UserError("the question is not in UTF-8")
     from tasks.benchmarks.queries import with_ids
 
     return with_ids(pl.DataFrame({"benchmark": [""], "question": [question], "choices": pl.Series([None], dtype=pl.List(pl.String))}))
@@ -156,4 +158,4 @@ def print_routes(url: str, question: str | None, file: str | None, router: str |
     for row, model in enumerate(models):
         line = {"query_id": queries["query_id"][row], "question": queries["question"][row], "model": model}
         line["confidence"] = round(float(confidences[row][guide.models.index(model)]), 6) if model is not None else None
-        print(json.dumps(line | {"router": guide.router_name, "policy": guide.policy_name}, ensure_ascii=False))
+        print(json_text(line | {"router": guide.router_name, "policy": guide.policy_name}))

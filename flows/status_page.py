@@ -27,7 +27,8 @@ def print_page(document: dict[str, Any], lake: Lake) -> None:
     if document["lacking"]:
         _print_lacking(document)
     if document["verdict"] is None:
-        print_text("No verdict yet: nothing has been evaluated.")
+        is_damaged = any(one["table"] == METRICS.name and one["broken"] for one in tables)
+        print_text("No verdict: metrics cannot be read." if is_damaged else "No verdict yet: nothing has been evaluated.")
     else:
         _print_verdict(document, lake)
 

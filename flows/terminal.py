@@ -7,6 +7,7 @@ is taken for markup.
 import json
 import math
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -68,12 +69,18 @@ def print_grid(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
 
 
 def print_json(value: object) -> None:
-    """One JSON document on standard output, for programs.
+    """One JSON document on standard output, for programs."""
+    print(json_text(value, indent=1))
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """JSON for standard output.
 
     Numbers that are not finite are null, moments are text (ISO 8601, UTC), and what a terminal would obey is escaped.
     """
-    text = json.dumps(_as_json(value), ensure_ascii=False, indent=1)
-    print(re.sub(r"[^\n -~]", lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], text))
+    is_unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    text = json.dumps(_as_json(value), ensure_ascii=not is_unicode, indent=indent)
+    return re.sub(r"[^\n -~]", lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], text)
 
 
 def _as_json(value: object) -> object:

@@ -282,11 +282,11 @@ LAKES: dict[str, Mistake] = {
     ),
     "a router of another version": (
         lambda at: at.router('{"kind": "brand-new", "files": [], "models": ["a", "b"]}', {"argmax": {}}),
-        ("router cannot be loaded", "brand-new", "another version saved it", "delete the folders routers and policies"),
+        ("router cannot be loaded", "brand-new", "another version saved it", "delete the folders routers, policies and costs"),
     ),
     "a router that is cut off": (
         lambda at: at.router("{", {"argmax": {}}),
-        ("router cannot be loaded", "damaged", "delete the folders routers and policies"),
+        ("router cannot be loaded", "damaged", "delete the folders routers, policies and costs"),
     ),
     "a policy that the router does not have": (
         lambda at: at.router("{}", {"argmaxx": {}}),

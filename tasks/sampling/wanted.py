@@ -70,7 +70,10 @@ def read_wanted(lake: Lake) -> Wanted | None:
     try:
         content = json.loads(lake.read(_WANTED))
         models = {str(name): Asked(**asked) for name, asked in content.pop("models").items()}
-        return Wanted(**content, models=models)
+        wanted = Wanted(**content, models=models)
+        for name in models:
+            wanted.shards(name)
+        return wanted
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -12,6 +12,8 @@ import polars as pl
 import pytest
 
 from flows import command_line
+from flows.routing import asked
+from tasks.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 MANYMINDS = str(Path(sys.executable).with_name("manyminds"))
@@ -107,6 +109,11 @@ def test_a_file_of_known_queries_is_routed_as_the_run_routed_them(demo_lake: Pat
     assert [line["query_id"] for line in lines] == queries["query_id"].to_list()
     expected = dict(routes.select("query_id", "model").iter_rows())
     assert [line["model"] for line in lines] == [expected[query_id] for query_id in queries["query_id"]]
+
+
+def test_a_question_that_is_not_in_utf_8_is_told() -> None:
+    with pytest.raises(UserError, match="the question is not in UTF-8"):
+        asked("caf\udcff")
 
 
 @pytest.mark.slow

@@ -76,6 +76,8 @@ def test_what_the_policy_goes_by_is_told_beside_what_would_change_it() -> None:
     within = list(changes_in_words(document(policy="budget", model="owl", policy_budget=0.002)))
     assert "fox would need a budget of $0.005 a question; now $0.002." in within
     assert not [sentence for sentence in within if sentence.startswith("elk would need")]
+    unknown = [{**row, "expected_cost": None} for row in document()["models"]]
+    assert not [said for said in changes_in_words(document(policy="budget", models=unknown, policy_budget=0.002)) if "would need" in said]
     low = [{**row, "confidence": 0.6 * row["confidence"]} for row in document()["models"]]
     drawn = list(changes_in_words(document(policy="random", models=low)))
     assert "No confidence is above 0.60: one of the 3 highest was drawn, always the same one for this question." in drawn
