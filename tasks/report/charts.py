@@ -72,6 +72,9 @@ def _accuracy(figures: Figures, systems: list[dict[str, Any]]) -> Chart | None:
     return finished("accuracy", "Accuracy on test questions, with 95 % intervals", text, chart, height=36 * len(data) + 10)
 
 
+NAME_WIDTH, NAME_HEIGHT = 0.15, 1.5  # of a name beside its point: share of the longest time or cost, points of accuracy
+
+
 def _trade_off(figures: Figures, systems: list[dict[str, Any]], name: str, unit: Unit, title: str) -> Chart | None:
     """Accuracy against what a question takes; up and to the left is better."""
     import altair as alt
@@ -88,11 +91,13 @@ def _trade_off(figures: Figures, systems: list[dict[str, Any]], name: str, unit:
     most = max((point["taken"] for point in data), default=0)
     if not most:
         return None
-    named = set()
-    for point in sorted(data, key=lambda point: point["kind"] == "baseline"):  # of names at one place, a model's
-        place = (point["taken"], point["accuracy"])
-        point["label"] = "" if place in named else point["label"]
-        named |= {place} if point["label"] else set()
+    named: list[tuple[float, float]] = []
+    for point in sorted(data, key=lambda point: point["kind"] == "baseline"):  # of names that would lie on each other, a model's
+        x, y = point["taken"] / most, point["accuracy"]
+        if point["label"] and any(abs(x - other) < NAME_WIDTH and abs(y - height) < NAME_HEIGHT for other, height in named):
+            point["label"] = ""
+        elif point["label"]:
+            named.append((x, y))
     base = alt.Chart(alt.Data(values=data)).encode(
         x=alt.X("taken:Q", title=unit.name, scale=alt.Scale(domain=[0, 1.2 * most], nice=True)),
         y=alt.Y("accuracy:Q", title="accuracy, %", scale=alt.Scale(zero=False)),
