@@ -68,7 +68,7 @@ def _check(kind: _Kind, health: Health) -> Check:
     return Check(kind.title, "raised" if up else "fine", kind.limit, f"{'; '.join(told)}{more}", kind.say(shown, health) if up else "")
 
 
-_STUDY = "the study {} was not made"
+_STUDY = "the study {} was not made, or had too little to look at"
 _SAMPLES = "there are no samples"
 _ROUTES = "no router has a route on a test question"
 _CONTAMINATION, _CLUSTERS = _STUDY.format("contamination"), _STUDY.format("clusters")

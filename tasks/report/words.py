@@ -13,7 +13,7 @@ import polars as pl
 
 from tasks.report.alarm_words import NOT_YET, constant_model
 from tasks.report.alarms import raised
-from tasks.report.figures import Figures, between, dollars, percent, points, seconds, signed
+from tasks.report.figures import Figure, Figures, between, dollars, percent, points, seconds, signed
 from tasks.report.systems import judged
 
 AT_A_LOSS = 0.1  # an oracle's accuracy below which what is right may as well be luck
@@ -148,10 +148,19 @@ def _headline(figures: Figures, routers: list[Verdict]) -> tuple[str, str]:
             room = f" Even over {other}, it gains {points(hindsight.value)} (95 % interval {between(hindsight)}).{room}"
         return "Yes", f"Routing is worth it for this pool: {said}{_price(figures, chosen)}{room}"
     if headroom is not None and headroom.value <= 0:
-        return "No", "No model is ever right where the best single model is wrong, so there is nothing to route for."
+        never = "No model is ever right where the best single model is wrong, so there is nothing to route for."
+        return "No", never + _unknown(figures, headroom)
     if chosen.value < 0:
         return "No", f"Routing makes this pool worse: {said}{_price(figures, chosen)}{room}"
     return "Not shown", f"Routing has not been shown to be more accurate for this pool: {said}{_price(figures, chosen)}{room}"
+
+
+def _unknown(figures: Figures, headroom: Figure) -> str:
+    """On how many test questions the best single model is known, where that is not all."""
+    oracle = figures.one("accuracy", router="oracle")
+    if oracle is None or not headroom.n or not oracle.n or headroom.n >= oracle.n:
+        return ""
+    return f" This counts only the {headroom.n:,} of {oracle.n:,} test questions to which {figures.best_single} has a known answer."
 
 
 def _nobody_knows(figures: Figures) -> str | None:

@@ -139,6 +139,14 @@ def test_where_no_other_model_is_ever_better_there_is_nothing_to_route_for() -> 
     assert (verdicts.answer, "nothing to route for" in verdicts.headline) == ("No", True)
 
 
+def test_nothing_to_route_for_on_a_part_of_the_questions_is_said_to_be_of_that_part() -> None:
+    rates: dict[str, list[float | None]] = {"fox": [1.0] * 60 + [None] * 180, "owl": [0.0] * 240}
+    tables = hand_tables(rates, {("r", "argmax"): ["fox"] * 240}, best="fox")
+    verdicts = verdict_sentences(metrics_of(tables))
+    said = "nothing to route for. This counts only the 60 of 240 test questions to which fox has a known answer."
+    assert verdicts.headline.endswith(said), verdicts.headline
+
+
 def test_nothing_to_compare_is_said_and_not_fatal() -> None:
     rates, _, queries = halves()
     assert verdict_sentences(metrics_of(hand_tables(rates, {}, queries=queries))).answer == "Cannot be told"
