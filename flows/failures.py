@@ -10,7 +10,6 @@ known here is a defect of ours, and its traceback is what we want to see.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 from tasks.errors import ShardsFailed, UserError
 
@@ -41,8 +40,8 @@ def told(error: Exception) -> tuple[str, int] | None:
 
 def _of_prefect(error: Exception) -> tuple[str, int] | None:
     """The same where Prefect's server is in trouble. Its libraries are told by their names: they take seconds to import."""
-    url = urlsplit(os.environ.get("PREFECT_API_URL", ""))
-    host = url.netloc.rpartition("@")[2]  # without a user and a password
+    address = os.environ.get("PREFECT_API_URL", "").partition("://")[2]
+    host = address.rpartition("@")[2].partition("/")[0]  # without a user and a password; it may be no address at all
     where = f"the Prefect server at {host}" if host else "the run's own Prefect server"
     text = str(error)
     if isinstance(error, RuntimeError) and "incompatible versions" in text:
