@@ -88,7 +88,6 @@ def _was_lost(_: Task[Any, Any], __: TaskRun, state: State[Any]) -> bool:
     task_run_name="launch {model.name}",
     persist_result=True,
     result_serializer="json",
-    tags=["step:launch"],
     retries=1,
     retry_delay_seconds=30,
     retry_condition_fn=_was_lost,

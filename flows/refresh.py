@@ -5,10 +5,8 @@ Only what is missing is sampled, and only what that changes is redone.
 
 import logging
 from collections.abc import Callable
-from itertools import groupby
 
 from prefect import flow, tags, unmapped
-from prefect.futures import PrefectFuture
 
 from flows.sampling import sample_model
 from flows.secrets import load_secrets
@@ -96,14 +94,14 @@ def sample_in_place(run: RunFile, queries: list[str]) -> None:
     """One flow run per model that lacks samples, one after the other. All of them run, whichever fails."""
     errors = []
     for model in run.models:
+        lacking = [count for _, count in steps.plan(run, model, queries)]
+        logger.info("sample %s: %s", model.name, f"{sum(lacking):,} samples to draw" if any(lacking) else "nothing to draw")
+        if not any(lacking):
+            continue
         with tags(f"model:{model.name}"):
-            lacking = [count for _, count in steps.plan(run, model, queries)]
-            logger.info("sample %s: %s", model.name, f"{sum(lacking):,} samples to draw" if any(lacking) else "nothing to draw")
-            if not any(lacking):
-                continue
             state = sample_model(run, model.name, queries, lacking, return_state=True)
-            if not state.is_completed():
-                errors.append(state.result(raise_on_failure=False))
+        if not state.is_completed():
+            errors.append(state.result(raise_on_failure=False))
     if errors:
         kind = UserError if all(isinstance(error, UserError) for error in errors) else ShardsFailed
         raise kind("\n".join(str(error) for error in errors))
@@ -111,10 +109,7 @@ def sample_in_place(run: RunFile, queries: list[str]) -> None:
 
 def label(run: RunFile, queries: list[str], gathered: list[steps.Written]) -> list[steps.Written]:
     """Vote, shard by shard."""
-    futures: list[PrefectFuture[steps.Written]] = []
-    for model, shards in groupby(steps.shards_to_vote(run, gathered), lambda shard: shard.model):
-        with tags(f"model:{model}"):
-            futures += steps.stored(run, steps.vote).map(unmapped(run), list(shards), queries=unmapped(queries))
+    futures = steps.stored(run, steps.vote).map(unmapped(run), steps.shards_to_vote(run, gathered), queries=unmapped(queries))
     return [future.result() for future in futures]
 
 
@@ -150,9 +145,8 @@ def route(
     """Train a router, let it score every query, and let the policies choose."""
     policies = ["argmax"] if router in BASELINES else run.evaluation.policies
     embeddings = [path for written in embedded for path in written["embeddings"]]
-    with tags(f"router:{router.name}"):
-        trained = steps.stored(run, steps.train)(run, router, queries, votes, embeddings, evidence)
-        scored = steps.stored(run, steps.score)(run, router, trained, queries, embeddings, evidence, costs)
-        chosen = steps.stored(run, steps.choose)(run, router.name, policies, scored["scores"], queries, votes, evidence)
+    trained = steps.stored(run, steps.train)(run, router, queries, votes, embeddings, evidence)
+    scored = steps.stored(run, steps.score)(run, router, trained, queries, embeddings, evidence, costs)
+    chosen = steps.stored(run, steps.choose)(run, router.name, policies, scored["scores"], queries, votes, evidence)
     scored["seconds_per_query"] += sum(written["seconds_per_query"] for written in embedded)
     return trained | scored | chosen

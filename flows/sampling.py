@@ -7,8 +7,9 @@ and replica (`deployments.py`). Its shards are its task runs, two at a time: whi
 from collections.abc import Sequence
 from typing import Any
 
-from prefect import flow, tags, unmapped
+from prefect import flow, unmapped
 from prefect.client.schemas.objects import State
+from prefect.context import TagsContext
 from prefect.futures import wait
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -48,7 +49,7 @@ def sample_shards(
     """
     member = next(member for member in run.models if member.name == model)
     shards = steps.shards(run, member)[replica::replicas]
-    with tags(f"model:{model}"), shown_progress(model, shards, lacking) as sampling, open_sampler(member, run.sampling) as sampler:
+    with _untagged(), shown_progress(model, shards, lacking) as sampling, open_sampler(member, run.sampling) as sampler:
         futures = steps.sample_shard.map(
             unmapped(run), shards, queries=unmapped(queries), sampler=unmapped(sampler), sampling=unmapped(sampling)
         )
@@ -71,3 +72,8 @@ def sample_shards(
         failed = f"sample {model}: {unusable}"  # every shard says the same
     kind = UserError if all(isinstance(error, UserError) for error in errors.values()) else ShardsFailed
     return Failed(message=failed, data=kind(failed))
+
+
+def _untagged() -> TagsContext:
+    """Task runs without the flow run's tags: for a tagged one Prefect asks the server for a concurrency slot, which can take seconds."""
+    return TagsContext(current_tags=set())

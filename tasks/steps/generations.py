@@ -35,7 +35,7 @@ def shards(run: RunFile, model: Model) -> list[Shard]:
     return shards_of(model, templates_of(run, model), run.sampling)
 
 
-@task(task_run_name="plan {model.name}", persist_result=False, tags=["step:plan"])
+@task(task_run_name="plan {model.name}", persist_result=False)
 def plan(run: RunFile, model: Model, queries: Sequence[str]) -> list[tuple[Shard, int]]:
     """Samples wanted, less samples present: what each shard of the model lacks."""
     from tasks.benchmarks.only import asked
@@ -57,7 +57,6 @@ class Sampled(TypedDict):
 @task(
     task_run_name="sample {shard}",
     persist_result=False,
-    tags=["step:sample"],
     retries=2,
     retry_delay_seconds=5,
     retry_condition_fn=is_worth_a_retry,

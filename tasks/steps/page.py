@@ -14,7 +14,7 @@ from tasks.steps.artifacts import show_report, show_tables, show_verdict
 from tasks.steps.generations import templates_of
 
 
-@task(task_run_name="report", persist_result=False, tags=["step:report"])
+@task(task_run_name="report", persist_result=False)
 def report(run: RunFile, tables: dict[str, list[str]], notes: list[str]) -> str:
     """All tables → `LAKE/report.html`, the verdict and where things are in the Prefect UI; returns where the page is."""
     lake = Lake(run.lake)

@@ -80,7 +80,6 @@ def step(
 
     return task(
         task_run_name=named,  # type: ignore[arg-type]
-        tags=[f"step:{name.split(maxsplit=1)[0]}"],
         cache_key_fn=key,
         persist_result=True,
         result_serializer="json",
