@@ -137,7 +137,7 @@ def test_status_show_and_explain_tell_what_the_lake_holds(demo_lake: Path) -> No
     shown = manyminds("show", "--lake", str(demo_lake), query["query_id"], COLUMNS="200")
     assert shown.returncode == 0, shown.stderr
     assert query["question"].splitlines()[0] in shown.stdout
-    assert all(word in shown.stdout for word in ("Votes", "Confidences", "Routes", "Samples", "roberta-multi-label", "best-single"))
+    assert all(word in shown.stdout for word in ("Votes", "Confidences", "Routes", "Samples", "roberta-multi-label", "best single model"))
     explained = manyminds("explain", "--lake", str(demo_lake), query["question"])
     assert explained.returncode == 0, explained.stderr
     assert "chosen" in explained.stdout
