@@ -60,6 +60,11 @@ class Sampling:
             self._left[shard] = 0
 
     @property
+    def has_begun(self) -> bool:
+        """Whether any sample was drawn: the model is loaded."""
+        return bool(self._drawn)
+
+    @property
     def wanted(self) -> int:
         """Samples that were lacking at the start, of all shards of which that is known."""
         return sum(self._wanted.get(shard, left) for shard, left in self._left.items())
@@ -98,7 +103,8 @@ def shown_progress(model: str, shards: Sequence[Shard], lacking: Sequence[int] |
 
     def tell() -> None:
         while not ended.wait(SECONDS_BETWEEN_UPDATES):
-            update(has_ended=False)
+            if sampling.has_begun:  # an update while vLLM is imported, which sets up logging anew, was seen to lock up with Prefect's log
+                update(has_ended=False)
         update(has_ended=True)
 
     def update(has_ended: bool) -> None:
