@@ -218,3 +218,4 @@ def test_a_window_made_narrow_is_filled_anew(demo: Look) -> None:
     demo.page.wait_for_function(f"({TOO_WIDE})() === 0")
     demo.page.wait_for_function("""() => [...document.querySelectorAll("figure[data-chart] svg")]
       .every((drawn) => drawn.getBoundingClientRect().right <= innerWidth)""")
+    assert demo.page.evaluate(TOO_WIDE) == 0
